@@ -1,0 +1,1 @@
+"""Whence: where does this prediction come from?"""

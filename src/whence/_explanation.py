@@ -1,0 +1,177 @@
+"""What an explainer returns: relevance of the inputs' own shape, and all that belongs to it."""
+
+import base64
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+
+from whence._errors import InvalidInput
+
+Relevance = Tensor | tuple[Any, ...] | dict[str, Any]
+SUFFIXES = (".png", ".svg", ".html", ".npz", ".safetensors", ".json")
+
+
+@dataclass(eq=False)
+class Explanation:
+    """Relevance of every input element for one explained score of each sample.
+
+    relevance: the inputs' own shape (tensor, tuple or dict as they came); a leading axis K for
+    `targets.Each`. Integer token ids get one value for each token, `features` keeps the embedding
+    axis. output: what the model gave. score: the explained number of each sample, shape (batch,).
+    """
+
+    relevance: Any
+    inputs: Any
+    output: Any
+    target: Any
+    score: Tensor
+    method: str
+    ledger: Any = None
+    notes: list[str] = field(default_factory=list)
+    features: Any = None
+    taps: dict[str, Any] = field(default_factory=dict)
+    again: Callable[[str], Any] | None = field(default=None, repr=False)
+    draw: Callable[..., Any] | None = field(default=None, repr=False)
+    write: Callable[..., Any] | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        shapes = {name: tuple(each.shape) for name, each in named(self.relevance).items()}
+        score = ", ".join(f"{value:.4g}" for value in self.score.flatten()[:4].tolist())
+        more = ", ..." if self.score.numel() > 4 else ""
+        return f"Explanation({self.method}, relevance {shapes}, score [{score}{more}])"
+
+    def at(self, name: str) -> Tensor:
+        """The relevance at a named module's output (shape of that output).
+
+        It was kept if `taps=[name]` was asked for; else the explanation is run again.
+        """
+        if name not in self.taps:
+            if self.again is None:
+                raise InvalidInput(f"{self.method} has no relevance inside the model.")
+            self.taps[name] = self.again(name)
+        return self.taps[name]
+
+    def pool(self, groups: Mapping[str, Any] | Tensor) -> Any:
+        """Relevance summed over groups of input elements: relevance is additive.
+
+        `groups` maps names to boolean masks that broadcast to one sample (result: name -> (batch,)),
+        or is an integer tensor of labels with the sample's shape (result: (batch, labels)).
+        """
+        relevance = self._single()
+        if isinstance(groups, Tensor):
+            count = int(groups.max()) + 1
+            index = groups.to(relevance.device).expand(relevance.shape[1:]).flatten()
+            pooled = relevance.new_zeros(len(relevance), count)
+            return pooled.index_add_(1, index, relevance.flatten(1))
+        sums = {}
+        for name, mask in groups.items():
+            chosen = torch.as_tensor(mask, device=relevance.device).to(relevance.dtype)
+            sums[name] = (relevance * chosen).flatten(1).sum(1)
+        return sums
+
+    def plot(self, **options: Any) -> Any:
+        """A picture of the explanation, one panel for each sample (a PIL image)."""
+        return self._drawing(**options).image()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the explanation; the suffix says how: picture (.png, .svg, .html) or numbers
+        (.npz, .safetensors, .json). Returns the path."""
+        path = Path(path)
+        if path.suffix not in SUFFIXES:
+            raise InvalidInput(f"save needs a suffix of {', '.join(SUFFIXES)}; got {path.name!r}.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in (".png", ".svg"):
+            drawing = self._drawing()
+            assert self.write is not None
+            self.write(drawing, path)
+        elif path.suffix == ".html":
+            path.write_text(self._html(), encoding="utf-8")
+        elif path.suffix == ".json":
+            path.write_text(json.dumps(self.record(), indent=1), encoding="utf-8")
+        else:
+            self._save_arrays(path)
+        return path
+
+    def record(self) -> dict[str, Any]:
+        """All numbers as plain lists, for JSON."""
+        relevance = {name: each.tolist() for name, each in named(self.relevance).items()}
+        return {
+            "method": self.method,
+            "target": repr(self.target),
+            "score": self.score.tolist(),
+            "relevance": relevance,
+            "ledger": None if self.ledger is None else self.ledger.to_rows(),
+            "verdict": None if self.ledger is None else self.ledger.verdict,
+            "notes": self.notes,
+        }
+
+    def _drawing(self, **options: Any) -> Any:
+        if self.draw is None:
+            raise InvalidInput("This explanation came without a renderer; use whence.viz.")
+        relevance, inputs = self._single(), first(self.inputs)
+        shown = isinstance(inputs, Tensor) and inputs.shape == relevance.shape
+        return self.draw(_array(relevance), inputs=_array(inputs) if shown else None, **options)
+
+    def _save_arrays(self, path: Path) -> None:
+        arrays = {f"relevance.{name}": each for name, each in named(self.relevance).items()}
+        arrays["score"] = self.score
+        if path.suffix == ".npz":
+            numpy.savez_compressed(path, **{k: _array(v) for k, v in arrays.items()})  # type: ignore[arg-type]
+            return
+        try:
+            from safetensors.torch import save_file  # noqa: PLC0415  (slow to import)
+        except ImportError as error:
+            raise InvalidInput("save('.safetensors') needs: pip install safetensors") from error
+        plain = {key: each.detach().cpu().contiguous() for key, each in arrays.items()}
+        save_file(plain, path, metadata={"method": self.method, "target": repr(self.target)})
+
+    def _html(self) -> str:
+        buffer = io.BytesIO()
+        self.plot().save(buffer, "PNG")
+        picture = base64.b64encode(buffer.getvalue()).decode("ascii")
+        verdict = "" if self.ledger is None else f"<p>{_escape(self.ledger.verdict)}</p>"
+        return (
+            "<!doctype html><meta charset='utf-8'>"
+            f"<title>{_escape(self.method)}</title><h1>{_escape(self.method)}</h1>"
+            f"<p>target {_escape(repr(self.target))}, score {_escape(str(self.score.tolist()))}</p>"
+            f"<img alt='relevance' src='data:image/png;base64,{picture}'>{verdict}"
+        )
+
+    def _single(self) -> Tensor:
+        found = first(self.relevance)
+        if not isinstance(found, Tensor):
+            raise InvalidInput("There is no relevance to show: no input carries any.")
+        return found
+
+
+def first(structure: Any) -> Any:
+    """The first tensor of a nested input, or None."""
+    return next(iter(named(structure).values()), None)
+
+
+def named(structure: Any) -> dict[str, Tensor]:
+    """The tensors of a relevance or input structure by name: its keys, or "0", "1", ..."""
+    if isinstance(structure, Tensor):
+        return {"0": structure}
+    if isinstance(structure, Mapping):
+        return {str(k): v for k, v in structure.items() if isinstance(v, Tensor)}
+    if isinstance(structure, Sequence):
+        return {str(i): v for i, v in enumerate(structure) if isinstance(v, Tensor)}
+    return {}
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().float().cpu().numpy()
+
+
+def _escape(text: str) -> str:
+    return (
+        text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    )

@@ -1,0 +1,47 @@
+"""The engine: records a model's operations and sends relevance back through them.
+
+It knows operations by nature, and no rule by name. Start at `_run.record`, then `_sweep.sweep`.
+"""
+
+from whence.engine._adjoints import known, restore
+from whence.engine._context import Context
+from whence.engine._kinds import NATURES, Kind, kind_of, known_names
+from whence.engine._ledger import COLUMNS, Ledger, Row
+from whence.engine._linear import Linear, WeightCache
+from whence.engine._message import Message
+from whence.engine._natures import NEEDS_RULE, SENDERS
+from whence.engine._node import Node
+from whence.engine._run import Constants, record
+from whence.engine._sweep import Tapped, relevance_of, require_rules, sweep
+from whence.engine._tape import Op, Slot, Source, Tape, Value, tensors_in
+
+__all__ = [
+    "COLUMNS",
+    "Constants",
+    "Context",
+    "Kind",
+    "Ledger",
+    "Linear",
+    "Message",
+    "NATURES",
+    "NEEDS_RULE",
+    "Node",
+    "Op",
+    "Row",
+    "SENDERS",
+    "Slot",
+    "Source",
+    "Tape",
+    "Tapped",
+    "Value",
+    "WeightCache",
+    "kind_of",
+    "known",
+    "known_names",
+    "record",
+    "relevance_of",
+    "require_rules",
+    "restore",
+    "sweep",
+    "tensors_in",
+]

@@ -1,0 +1,113 @@
+"""Calls that are recorded as the simpler calls they consist of.
+
+Each function below runs under the recording mode, so that every step becomes an operation of its
+own: a gated linear unit is a product of a signal and a sigmoid, and gets the product's rule.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def decomposition(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A function without arguments that does the same in simpler calls, or None."""
+    if name.startswith("conv") and _padding(name, args, kwargs) == "same":
+        return lambda: _conv_same(name, *args, **kwargs)
+    simpler = _SIMPLER.get(name)
+    return None if simpler is None else lambda: simpler(*args, **kwargs)
+
+
+def _glu(input: Tensor, dim: int = -1) -> Tensor:
+    signal, gate = input.chunk(2, dim)
+    return signal * torch.sigmoid(gate)
+
+
+def _normalize(
+    input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None
+) -> Tensor:
+    return input / torch.linalg.vector_norm(input, p, dim, keepdim=True).clamp_min(eps)
+
+
+def _addmm(input: Any, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    product = torch.matmul(mat1, mat2)
+    product = product if alpha == 1 else product * alpha
+    return product + (input if beta == 1 else input * beta)
+
+
+def _addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: float = 1) -> Tensor:
+    product = tensor1 * tensor2
+    return input + (product if value == 1 else product * value)
+
+
+def _addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: float = 1) -> Tensor:
+    quotient = tensor1 / tensor2
+    return input + (quotient if value == 1 else quotient * value)
+
+
+def _rsub(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    return torch.neg(input if alpha == 1 else input * alpha) + other
+
+
+def _lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+    return input * (1 - weight) + end * weight
+
+
+def _add_scaled(sign: int) -> Callable[..., Tensor]:
+    def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+        return torch.add(input, other * (sign * alpha))
+
+    return add
+
+
+def _cosine(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    first = x1 / torch.linalg.vector_norm(x1, 2, dim, keepdim=True).clamp_min(eps)
+    second = x2 / torch.linalg.vector_norm(x2, 2, dim, keepdim=True).clamp_min(eps)
+    return (first * second).sum(dim)
+
+
+_SIMPLER: dict[str, Callable[..., Tensor]] = {
+    "glu": _glu,
+    "normalize": _normalize,
+    "addmm": _addmm,
+    "addmv": _addmm,
+    "baddbmm": _addmm,
+    "addcmul": _addcmul,
+    "addcdiv": _addcdiv,
+    "rsub": _rsub,
+    "lerp": _lerp,
+    "add_scaled": _add_scaled(1),
+    "sub_scaled": _add_scaled(-1),
+    "cosine_similarity": _cosine,
+}
+
+
+def _padding(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if "transpose" in name:
+        return None
+    return args[4] if len(args) > 4 else kwargs.get("padding", 0)
+
+
+def _conv_same(
+    name: str,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: str = "same",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """`padding="same"` pads more at the end when the total is odd, so it pads before."""
+    spatial = weight.dim() - 2
+    dilations = [dilation] * spatial if isinstance(dilation, int) else list(dilation)
+    pads: list[int] = []
+    for step, size in zip(dilations[::-1], tuple(weight.shape[2:])[::-1], strict=True):
+        total = step * (size - 1)
+        pads += [total // 2, total - total // 2]
+    convolve = getattr(F, name)
+    if all(before == after for before, after in zip(pads[::2], pads[1::2], strict=True)):
+        return convolve(input, weight, bias, stride, pads[::2][::-1], dilation, groups)
+    return convolve(F.pad(input, pads), weight, bias, stride, 0, dilation, groups)

@@ -1,0 +1,88 @@
+"""Joining batch norms into their linear neighbours, on the tape, by data flow.
+
+conv -> norm is one linear map if the norm is the only reader of the convolution. norm -> conv is
+one if the convolution is unpadded (padding would see the shift as zero) and the norm's only
+reader. The user's weights stay as they are; the joined operation answers to both module paths.
+"""
+
+from whence.engine._tape import Op, Tape, Value
+
+_WEIGHTED = {
+    "linear",
+    *(f"conv{n}d" for n in (1, 2, 3)),
+    *(f"conv_transpose{n}d" for n in (1, 2, 3)),
+}
+
+
+def join(tape: Tape) -> None:
+    """Merge what can be merged; everything else stays an operation of its own."""
+    outputs = {id(value) for value in tape.values.values()}
+    gone: set[int] = set()
+    for norm in tape.ops:
+        if norm.name != "batch_norm" or norm.nature != "affine" or id(norm) in gone:
+            continue
+        if _statistics_depend(norm):
+            continue
+        made_by, value = norm.inputs[0].op, norm.inputs[0]
+        if made_by is not None and _joinable(made_by, value, outputs):
+            _join_after(made_by, norm, tape)
+            gone.add(id(norm))
+        elif _join_before(norm, tape, outputs):
+            gone.add(id(norm))
+    tape.ops = [op for op in tape.ops if id(op) not in gone]
+
+
+def _statistics_depend(norm: Op) -> bool:
+    return len(norm.inputs) != 1 or norm.argument(1, "running_mean") is None
+
+
+def _joinable(op: Op, value: Value, outputs: set[int]) -> bool:
+    fresh = op.nature == "linear" and op.name in _WEIGHTED and op.joined is None
+    batched = len(value.shape) == (2 if op.name == "linear" else op.argument(1, "weight").dim())
+    return fresh and batched and len(value.readers) == 1 and id(value) not in outputs
+
+
+def _join_after(op: Op, norm: Op, tape: Tape) -> None:
+    old, new = op.outputs[0], norm.outputs[0]
+    op.joined, op.before = norm, False
+    op.paths = (*op.paths, *norm.paths)
+    op.outputs = [new]
+    new.op, new.slot = op, 0
+    _rename(tape, old, new)
+    old.drop()
+
+
+def _join_before(norm: Op, tape: Tape, outputs: set[int]) -> bool:
+    value = norm.outputs[0]
+    if len(value.readers) != 1 or id(value) in outputs:
+        return False
+    op = value.readers[0]
+    weight = op.argument(1, "weight")
+    ready = op.nature == "linear" and op.joined is None and op.inputs[0] is value
+    if not ready or not (op.name == "linear" or _plain(op)):
+        return False
+    if len(value.shape) != weight.dim():
+        return False
+    op.joined, op.before = norm, True
+    op.paths = (*norm.paths, *op.paths)
+    op.inputs = list(norm.inputs)
+    norm.inputs[0].readers = [op if reader is norm else reader for reader in norm.inputs[0].readers]
+    _rename(tape, value, op.outputs[0])
+    value.drop()
+    return True
+
+
+def _plain(op: Op) -> bool:
+    """An unpadded, ungrouped, ordinary convolution."""
+    if op.name not in ("conv1d", "conv2d", "conv3d"):
+        return False
+    padding = op.argument(4, "padding", 0)
+    none = padding in (0, "valid") or (isinstance(padding, (tuple, list)) and not any(padding))
+    return none and op.argument(6, "groups", 1) == 1
+
+
+def _rename(tape: Tape, old: Value, new: Value) -> None:
+    """Whoever asks for the part's output gets the joined operation's."""
+    for calls in tape.modules.values():
+        for outputs in calls:
+            outputs[:] = [new if value is old else value for value in outputs]

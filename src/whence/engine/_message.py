@@ -1,0 +1,43 @@
+"""What travels back along the tape: a coefficient c, a relevance R, or both.
+
+A message at a tensor a stands for the relevance R = a c + R'. Linear maps send c on by their plain
+transpose, with no division; rules that are not of the form a c send R. Readers of one tensor add.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(slots=True)
+class Message:
+    """The relevance of one tensor, as coefficient `c` (R = a c), as `R`, or as their sum."""
+
+    c: Tensor | None = None
+    R: Tensor | None = None
+
+    def plus(self, other: "Message") -> "Message":
+        """The message of two readers of the same tensor."""
+        return Message(_add(self.c, other.c), _add(self.R, other.R))
+
+    def times(self, mask: Tensor) -> "Message":
+        """The message with each element weighed by a mask."""
+        c = None if self.c is None else self.c * mask
+        return Message(c, None if self.R is None else self.R * mask)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in it."""
+        return self.c is None and self.R is None
+
+
+def _add(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first + second
+
+
+def working_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Messages are float32 at least, also for half-precision models."""
+    return torch.float64 if dtype == torch.float64 else torch.float32

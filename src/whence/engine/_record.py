@@ -1,0 +1,416 @@
+"""Recording: run an unmodified model once and write down every operation on the way.
+
+A `TorchFunctionMode` sees each semantic call (`conv2d`, `add`, `view`, ...) once, above autograd
+and above the device. Nothing of the model is patched; module paths come from global forward hooks
+that live only as long as the recording.
+"""
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from types import CodeType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from whence._errors import UnsupportedModel, UntrackedTensor
+from whence.engine._alias import Aliases, rewrite
+from whence.engine._decompose import decomposition
+from whence.engine._kinds import Kind, kind_of
+from whence.engine._refine import refine, run
+from whence.engine._sign import sign_of
+from whence.engine._tape import Op, Slot, Source, Tape, Value
+
+REWRITE = Kind("rewrite", "index")
+_TORCH = torch.__path__[0]
+_OURS = __file__.rsplit("/", 2)[0].rsplit("\\", 2)[0]
+_inside: dict[CodeType, int] = {}
+
+
+class Recorder(TorchFunctionMode):
+    """The mode under which the model runs; fills `self.tape`."""
+
+    def __init__(
+        self, model: Callable[..., Any], constants: Iterable[Tensor], *, graph: bool = False
+    ) -> None:
+        super().__init__()
+        self.tape = Tape()
+        self.graph = graph
+        self.unknown: list[tuple[Tensor, str]] = []
+        self.modules = _Modules(model, self)
+        self._constants: dict[int, weakref.ref[Tensor]] = {}
+        self._tracked: dict[int, tuple[weakref.ref[Tensor], Value, int]] = {}
+        self._aliases = Aliases()
+        self._escaped = ""
+        self._source: Source | None = None
+        for tensor in constants:
+            self._constants[id(tensor)] = weakref.ref(tensor)
+
+    # -- what the model's inputs are ---------------------------------------------------------
+
+    def leaf(self, tensor: Tensor) -> Value:
+        """Declare a tensor as an input whose relevance is wanted."""
+        value = Value(tensor)
+        self._track(tensor, value)
+        self.tape.leaves.append(value)
+        return value
+
+    def constant(self, tensor: Tensor) -> None:
+        """Declare a tensor as known and independent of the inputs."""
+        self._constants[id(tensor)] = weakref.ref(tensor)
+
+    def value_of(self, tensor: Tensor) -> Value | None:
+        """The current value of a tensor, or None if it does not depend on the inputs."""
+        entry = self._tracked.get(id(tensor))
+        if entry is None or entry[0]() is not tensor:
+            return None
+        if tensor._version != entry[2]:
+            raise UntrackedTensor(
+                "A tensor was overwritten by something the recording cannot see "
+                f"(shape {tuple(tensor.shape)}, at {self._where()}). Use torch operations for "
+                "writes in place, or clone() the tensor before the write."
+            )
+        return entry[1]
+
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether a tensor is a constant whose origin was seen."""
+        known = self._constants.get(id(tensor))
+        return known is not None and known() is tensor
+
+    # -- the calls ----------------------------------------------------------------------------
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        kind = kind_of(func)
+        if kind.nature == "geometry":
+            return self._read(func, kind, args, kwargs)
+        inputs: list[Value] = []
+        slotted = tuple([self._bind(argument, inputs) for argument in args])
+        keywords = {key: self._bind(argument, inputs) for key, argument in kwargs.items()}
+        writes = kind.writes(args, kwargs)
+        if not inputs and not (writes and self._aliases.has(args[0])):
+            if writes:
+                self._aliases.protect_constant(args[0], self.tape.ops)
+            result = func(*args, **kwargs)
+            self._remember(result, kind)
+            return result
+        if "out" in kwargs and kwargs["out"] is not None:
+            raise UnsupportedModel(
+                f"`out=` writes past the recording ({kind.name} at {self._where()}). "
+                "Assign the result instead: y = torch.op(x)."
+            )
+        if kind.nature == "constant":
+            return self._independent(func, kind, args, kwargs, writes)
+        name = _scaled_name(kind.name, kwargs)
+        simpler = None if writes else decomposition(name, args, kwargs)
+        if simpler is not None:
+            return self._simpler(simpler)
+        op = Op(kind, kind.nature, func, slotted, keywords, inputs)
+        self._place(op)
+        refine(op, self.tape)
+        if writes:
+            return self._write(op, args, kwargs)
+        result = run(op, args, kwargs)
+        return self._finish(op, result, args)
+
+    def _read(
+        self, func: Callable[..., Any], kind: Kind, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if func is torch.autograd.grad or kind.name == "backward":
+            raise UnsupportedModel(
+                f"The model calls autograd inside its forward ({self._where()}). Its gradient is "
+                "not an operation that relevance can pass; explain the part before it, or give "
+                "a target function that needs no gradient."
+            )
+        if kind.name in ("numpy", "tolist", "__array__") and args:
+            if isinstance(args[0], Tensor) and self.value_of(args[0]) is not None:
+                self._escaped = f"{kind.name} at {self._where()}"
+        return func(*args, **kwargs)
+
+    def _bind(self, argument: Any, inputs: list[Value]) -> Any:
+        if isinstance(argument, Tensor):
+            value = self.value_of(argument)
+            if value is None:
+                self._check_constant(argument)
+                return argument
+            inputs.append(value)
+            return Slot(len(inputs) - 1)
+        if isinstance(argument, (list, tuple)) and not hasattr(argument, "_fields"):
+            return type(argument)([self._bind(each, inputs) for each in argument])
+        return argument
+
+    def _check_constant(self, tensor: Tensor) -> None:
+        if not tensor.is_floating_point():
+            return
+        if not self.knows(tensor):
+            self.unknown.append((tensor, self._where()))
+            self.constant(tensor)
+
+    def _remember(self, result: Any, kind: Kind) -> None:
+        if isinstance(result, Tensor):
+            if self._escaped and kind.name in ("tensor", "as_tensor", "asarray"):
+                if result.is_floating_point() and result.dim() > 0:
+                    raise UntrackedTensor(
+                        f"Values left torch by {self._escaped} and came back by "
+                        f"torch.{kind.name} at {self._where()}: what happened in between is "
+                        "invisible. Do it with torch operations."
+                    )
+            self._constants[id(result)] = weakref.ref(result)
+        elif isinstance(result, (list, tuple)):
+            for each in result:
+                self._remember(each, kind)
+
+    def _independent(
+        self,
+        func: Callable[..., Any],
+        kind: Kind,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        writes: bool,
+    ) -> Any:
+        if writes:
+            raise UnsupportedModel(
+                f"{kind.name}_ overwrites a value that depends on the input with one that has no "
+                f"derivative ({self._where()})."
+            )
+        result = func(*args, **kwargs)
+        if kind.name in ("detach", "data"):
+            self.tape.note(
+                f"{kind.name} at {self._where()} cuts the graph: what passes there is a constant, "
+                "its share is booked as bias."
+            )
+            self._aliases.note(args[0], self.value_of(args[0]), result, None)
+        self._remember(result, kind)
+        return result
+
+    def _simpler(self, simpler: Callable[[], Any]) -> Any:
+        before, self._source = self._source, self._source or self._find_source()
+        try:
+            with self:
+                return simpler()
+        finally:
+            self._source = before
+
+    def _place(self, op: Op) -> None:
+        op.path, op.module, op.call = self.modules.top()
+        op.source = self._source or self._find_source()
+        op.paths = (op.path,)
+
+    def _finish(self, op: Op, result: Any, args: tuple[Any, ...]) -> Any:
+        tensors = [result] if isinstance(result, Tensor) else list(_flat(result))
+        if len(tensors) == 1 and args and tensors[0] is args[0]:
+            return result
+        for tensor in tensors:
+            if not _carries(op, tensor):
+                self.constant(tensor)
+                op.outputs.append(_NOTHING)
+                continue
+            aliased = op.kind.aliases and self._aliases.shares(op.inputs, tensor)
+            data = tensor.detach() if aliased and not self.graph else tensor
+            value = Value(data, op, len(op.outputs))
+            value.sign = sign_of(op)
+            op.outputs.append(value)
+            self._track(tensor, value)
+            if aliased:
+                source = next((each for each in _flat(list(args)) if _same(each, tensor)), None)
+                if source is not None:
+                    self._aliases.note(source, self._value_quietly(source), tensor, value)
+        if any(value is not _NOTHING for value in op.outputs):
+            self._record(op)
+        return result
+
+    def _write(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An operation in place: keep what it overwrites, run it, renew every stale view."""
+        target: Tensor = args[0]
+        old = self._value_quietly(target)
+        behind = op.name == "relu" and old is not None and old.op is not None and not old.readers
+        behind = behind and old.op.nature in ("linear", "affine") and not self.graph
+        alone = not self._aliases.has(target)
+        if old is None:
+            op.args = (target.clone(), *op.args[1:])
+            self._aliases.protect_constant(target, self.tape.ops)
+        elif not (behind and alone):
+            self._aliases.protect(target, old)
+        result = op.func(*args, **kwargs)
+        data = target if alone or self.graph else target.detach()
+        value = Value(data, op)
+        value.sign = sign_of(op)
+        op.outputs.append(value)
+        self._track(target, value)
+        self._record(op)
+        if old is not None and behind and alone:
+            old.drop()
+            old.stand_in = value
+        if not alone:
+            self._renew(target, value)
+        return target if op.name == "setitem" and result is None else result
+
+    def _renew(self, target: Tensor, new: Value) -> None:
+        for member, old, frozen in self._aliases.overlapping(target, new):
+            inputs = [new] if old is None else [old, new]
+            first: Any = frozen if old is None else Slot(0)
+            geometry = self._aliases.geometry(member, target)
+            args = (first, Slot(len(inputs) - 1), *geometry)
+            op = Op(REWRITE, "index", rewrite, args, {}, inputs)
+            self._place(op)
+            value = Value(member if self.graph else member.detach(), op)
+            op.outputs.append(value)
+            self._aliases.update(member, value)
+            self._track(member, value)
+            self._record(op)
+
+    # -- bookkeeping --------------------------------------------------------------------------
+
+    def _record(self, op: Op) -> None:
+        for value in op.inputs:
+            data = value.data
+            if data is not None and value.stand_in is not None:
+                value.keep(data)  # a second reader besides the ReLU: the stand-in is not enough
+            value.readers.append(op)
+        if op.name == "relu" and not op.kind.in_place and not self.graph:
+            value = op.inputs[0]
+            made_by = value.op.nature if value.op is not None else ""
+            if len(value.readers) == 1 and made_by in ("linear", "affine"):
+                value.loosen(op.outputs[0])
+        self.tape.ops.append(op)
+
+    def _track(self, tensor: Tensor, value: Value) -> None:
+        try:
+            version = tensor._version
+        except RuntimeError:
+            raise UnsupportedModel(
+                f"The model makes inference tensors ({self._where()}): torch.inference_mode keeps "
+                "no versions, so writes in place cannot be followed. Use torch.no_grad() instead."
+            ) from None
+        self._tracked[id(tensor)] = (weakref.ref(tensor), value, version)
+
+    def _value_quietly(self, tensor: Tensor) -> Value | None:
+        entry = self._tracked.get(id(tensor))
+        return entry[1] if entry is not None and entry[0]() is tensor else None
+
+    def _where(self) -> str:
+        path, _, _ = self.modules.top()
+        place = f"'{path}'" if path else "the model's forward"
+        source = self._source or self._find_source()
+        return f"{place}, {source}" if source else place
+
+    def _find_source(self) -> Source | None:
+        frame: Any = sys._getframe(2)
+        fallback = None
+        while frame is not None:
+            code = frame.f_code
+            where = _inside.get(code)
+            if where is None:
+                where = _inside[code] = _classify_file(code.co_filename)
+            if where == 0:
+                return Source(code.co_filename, frame.f_lineno)
+            if where == 1 and "/nn/modules/" in code.co_filename and fallback is None:
+                fallback = Source(code.co_filename, frame.f_lineno)
+            if where == 2 and code.co_name == "record":
+                return fallback
+            frame = frame.f_back
+        return fallback
+
+
+_NOTHING = Value(torch.empty(0))
+
+
+def _carries(op: Op, tensor: Tensor) -> bool:
+    """Whether relevance can pass: floats, and token ids that are only moved or counted up."""
+    ids = all(not value.dtype.is_floating_point for value in op.inputs)
+    if not tensor.is_floating_point():
+        return ids and len(op.inputs) == 1 and op.nature in ("index", "sum", "scale")
+    pixels = ids and op.inputs[0].dtype == torch.uint8
+    return not ids or pixels or op.nature == "embedding"
+
+
+def _classify_file(name: str) -> int:
+    """0 for the user's code, 1 for torch, 2 for ours."""
+    if name.startswith(_TORCH) or name.startswith("<"):
+        return 1
+    return 2 if name.startswith(_OURS) else 0
+
+
+def _scaled_name(name: str, kwargs: dict[str, Any]) -> str:
+    if name in ("add", "sub") and kwargs.get("alpha", 1) != 1:
+        return f"{name}_scaled"
+    return name
+
+
+def _same(candidate: Any, tensor: Tensor) -> bool:
+    if not isinstance(candidate, Tensor):
+        return False
+    return candidate.untyped_storage()._cdata == tensor.untyped_storage()._cdata
+
+
+def _flat(result: Any) -> Iterable[Tensor]:
+    if isinstance(result, Tensor):
+        yield result
+    elif isinstance(result, (list, tuple)):
+        for each in result:
+            yield from _flat(each)
+
+
+class _Modules:
+    """Knows which module is running, by hooks that live only during the recording."""
+
+    def __init__(self, model: Callable[..., Any], recorder: Recorder) -> None:
+        self._names: dict[int, str] = {}
+        if isinstance(model, torch.nn.Module):
+            for name, module in model.named_modules():
+                self._names.setdefault(id(module), name)
+        self._stack: list[tuple[str, torch.nn.Module | None, int]] = [("", None, 0)]
+        self._calls: dict[str, int] = {}
+        self._recorder = recorder
+        self._thread = threading.get_ident()
+        self._handles: list[Any] = []
+
+    def top(self) -> tuple[str, torch.nn.Module | None, int]:
+        """The path, the module and the number of its call."""
+        return self._stack[-1]
+
+    def __enter__(self) -> "_Modules":
+        hooks = torch.nn.modules.module
+        self._handles = [
+            hooks.register_module_forward_pre_hook(self._enter),
+            hooks.register_module_forward_hook(self._leave, always_call=True),
+        ]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _enter(self, module: torch.nn.Module, _: Any) -> None:
+        if threading.get_ident() != self._thread:
+            return
+        path = self._names.get(id(module), self._stack[-1][0])
+        call = self._calls.get(path, 0)
+        self._calls[path] = call + 1
+        self._stack.append((path, module, call))
+
+    def _leave(self, module: torch.nn.Module, _: Any, output: Any) -> None:
+        if threading.get_ident() != self._thread or self._stack[-1][1] is not module:
+            return
+        path, _, _ = self._stack.pop()
+        if id(module) in self._names:
+            made = [self._recorder._value_quietly(tensor) for tensor in _all(output)]
+            outputs = [value for value in made if value is not None]
+            self._recorder.tape.modules.setdefault(path, []).append(outputs)
+
+
+def _all(output: Any) -> Iterable[Tensor]:
+    if isinstance(output, dict):
+        for each in output.values():
+            yield from _all(each)
+    else:
+        yield from _flat(output)

@@ -1,0 +1,174 @@
+"""The way back: one loop over the tape, from the target to the inputs.
+
+messages at an operation's outputs -> its rule, or its nature -> messages at its inputs
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from whence._errors import UnsupportedOperations
+from whence.engine._adjoints import known
+from whence.engine._context import Context
+from whence.engine._ledger import Ledger
+from whence.engine._linear import Linear
+from whence.engine._message import Message
+from whence.engine._natures import NEEDS_RULE, SENDERS
+from whence.engine._node import Node
+from whence.engine._tape import Op, Tape, Value
+
+_ALWAYS_BALANCED = ("linear", "product", "attention", "recurrent")
+
+
+@dataclass(slots=True, eq=False)
+class Tapped:
+    """What passed at a tensor on the way back: its values, coefficient and relevance."""
+
+    data: Tensor
+    c: Tensor | None
+    R: Tensor
+
+
+def sweep(
+    tape: Tape,
+    starts: list[tuple[Value, Message]],
+    context: Context,
+    ledger: Ledger | None = None,
+    masks: dict[int, list[tuple[str, Tensor]]] | None = None,
+    taps: dict[int, Tapped | None] | None = None,
+) -> dict[int, Message]:
+    """Send messages back from `starts`; returns the message at each leaf, by id of its value.
+
+    `masks` weigh the message at a value, `taps` collect it; both by id of the value. Unless the
+    context retains the tape, values are freed as they are consumed.
+    """
+    ops = tape.reaching([value for value, _ in starts])
+    require_rules(ops, context.rules)
+    messages: dict[int, Message] = {}
+    context.starts = {id(value) for value, _ in starts} | set(masks or ())
+    for value, message in starts:
+        _add(messages, value, message)
+    for op in reversed(ops):
+        arrived = [_arrive(value, messages, ledger, masks, taps) for value in op.outputs]
+        if any(each is not None for each in arrived):
+            for value, message in zip(op.inputs, _send(op, arrived, context, ledger), strict=True):
+                if message is not None and not message.empty:
+                    _add(messages, value, message)
+        if not context.retain:
+            _free(op)
+    return {
+        id(leaf): message
+        for leaf in tape.leaves
+        if (message := _arrive(leaf, messages, ledger, masks, taps)) is not None
+    }
+
+
+def _free(op: Op) -> None:
+    """Let go of what nothing further down can need; a stand-in lives as long as its value."""
+    standing_in = {id(value.stand_in) for value in op.inputs if value.data is None}
+    for value in op.outputs:
+        if id(value) not in standing_in:
+            value.drop()
+        if value.stand_in is not None:
+            value.stand_in.drop()
+    op.cache.clear()
+
+
+def require_rules(ops: list[Op], rules: dict[int, Any]) -> None:
+    """Raise one error that lists every operation that needs a rule and has none."""
+    missing = [op for op in ops if op.nature in NEEDS_RULE and id(op) not in rules]
+    if not missing:
+        return
+    lines = []
+    for op in missing:
+        if isinstance(op.extra, str):
+            lines.append(f"  {op.where()}: {op.extra}")
+        else:
+            lines.append(f"  {op.where()}: add (where.kind({op.name!r}), {_advice(op)})")
+    many = "1 operation has" if len(missing) == 1 else f"{len(missing)} operations have"
+    raise UnsupportedOperations(
+        f"Every operation between the input and the target needs a rule; {many} none:\n"
+        + "\n".join(dict.fromkeys(lines))
+        + "\nAdd the lines to the composite, e.g. Composite([*composite.entries, ...]). "
+        "rules.Gradient() passes relevance by the plain gradient, which conserves nothing."
+    )
+
+
+def _advice(op: Op) -> str:
+    if op.nature == "linear":
+        return "rules.Epsilon()"
+    if op.nature == "product":
+        return "rules.HalfEach()"
+    return "rules.Gradient()"
+
+
+def _add(messages: dict[int, Message], value: Value, message: Message) -> None:
+    found = messages.get(id(value))
+    messages[id(value)] = message if found is None else found.plus(message)
+
+
+def _arrive(
+    value: Value,
+    messages: dict[int, Message],
+    ledger: Ledger | None,
+    masks: dict[int, list[tuple[str, Tensor]]] | None,
+    taps: dict[int, Tapped | None] | None,
+) -> Message | None:
+    message = messages.pop(id(value), None)
+    if message is None:
+        return None
+    if masks and id(value) in masks:
+        for name, mask in masks[id(value)]:
+            masked = message.times(mask.to(known(value).device))
+            if ledger is not None:
+                lost = relevance_of(value, message) - relevance_of(value, masked)
+                ledger.open("condition", name, "").book(dropped=lost)
+            message = masked
+    if taps is not None and id(value) in taps:
+        taps[id(value)] = Tapped(known(value), message.c, relevance_of(value, message))
+    return message
+
+
+def relevance_of(value: Value, message: Message) -> Tensor:
+    """R = a c + R at a value."""
+    if message.c is None:
+        assert message.R is not None
+        return message.R
+    R = known(value).to(message.c.dtype) * message.c
+    return R if message.R is None else R + message.R
+
+
+def _send(
+    op: Op, arrived: list[Message | None], context: Context, ledger: Ledger | None
+) -> list[Message | None]:
+    rule = context.rules.get(id(op))
+    row = None
+    if ledger is not None:
+        row = ledger.open(op.name, op.paths[-1], str(op.source or ""))
+    node = (Linear if op.nature == "linear" else Node)(op, arrived, context, row)
+    sent = SENDERS[op.nature](node) if rule is None else rule.send(node)
+    if ledger is not None and row is not None:
+        if ledger.detail == "full" or op.nature in _ALWAYS_BALANCED:
+            _balance(op, arrived, sent, row)
+        elif not row._sums:
+            ledger.rows.pop()
+    return sent
+
+
+def _balance(op: Op, arrived: list[Message | None], sent: list[Message | None], row: Any) -> None:
+    parts = [
+        relevance_of(value, message)
+        for value, message in zip(op.outputs, arrived, strict=True)
+        if message is not None
+    ]
+    received = [
+        relevance_of(value, message)
+        for value, message in zip(op.inputs, sent, strict=True)
+        if message is not None and not message.empty
+    ]
+    if len(parts) == 1:
+        row.close(parts[0], received)
+        return
+    row.close(torch.cat([part.flatten(1) for part in parts], 1), received)

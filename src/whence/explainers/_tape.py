@@ -1,0 +1,294 @@
+"""The common body of all methods that go back along a recorded tape."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from whence import viz
+from whence._errors import InvalidInput
+from whence._explanation import Explanation
+from whence.composites import Assignment, Composite, assignment
+from whence.engine import (
+    Constants,
+    Context,
+    Ledger,
+    Message,
+    Op,
+    Tape,
+    Tapped,
+    Value,
+    WeightCache,
+    record,
+    require_rules,
+    sweep,
+)
+from whence.explainers._explainer import Explainer
+from whence.explainers._inputs import Inputs
+from whence.explainers._masks import masks_at
+from whence.explainers._start import Start, pick_output, start_at, values_at
+from whence.targets import Each, Target, as_target
+
+
+class TapeExplainer(Explainer):
+    """Records the model once, then sends messages back under a composite.
+
+    output: which of the model's outputs to explain (key, index or function of all).
+    batch_axis: the axis of the samples in the inputs.
+    """
+
+    default_ledger: str | None = None
+
+    def __init__(
+        self, model: Callable[..., Any], *, output: Any = None, batch_axis: int = 0
+    ) -> None:
+        super().__init__(model)
+        self.output = output
+        self.batch_axis = batch_axis
+        self._weights = WeightCache()
+        self._constants = Constants()
+
+    @abstractmethod
+    def composite_for(self, ops: list[Op]) -> Composite:
+        """The rules for the operations between the input and the target."""
+
+    def finish(self, x: Tensor, message: Message) -> Tensor:
+        """Relevance from what arrived at an input x: a c + R."""
+        if message.c is None:
+            assert message.R is not None
+            return message.R
+        R = x * message.c
+        return R if message.R is None else R + message.R
+
+    def explain(
+        self,
+        inputs: Any,
+        target: Any = None,
+        *,
+        conditions: Mapping[str, Any] | None = None,
+        taps: Sequence[str] = (),
+        ledger: str | None = "default",
+        create_graph: bool = False,
+        batch_size: int | None = None,
+    ) -> Explanation:
+        """Explain the target's score for each sample.
+
+        target: None (the highest score), a class, one class for each sample, anything from
+        `whence.targets`, or a function of the output. conditions: masks on the relevance at named
+        modules. taps: modules whose relevance is kept for `.at(name)`. ledger: "summary", "full"
+        or None. create_graph: the relevance can be differentiated. batch_size: samples at a time.
+        """
+        given = Inputs.of(inputs, self.batch_axis)
+        options: dict[str, Any] = {
+            "conditions": conditions,
+            "taps": tuple(taps),
+            "ledger": self.default_ledger if ledger == "default" else ledger,
+            "create_graph": create_graph,
+        }
+        if batch_size is not None and batch_size < given.batch:
+            return self._in_parts(given, target, batch_size, options)
+        if isinstance(target, Each):
+            return self._each(given, target, options)
+        found = self._explain(given, [as_target(target)], options)
+        return found[0]
+
+    def assignment(self, inputs: Any, target: Any = None) -> Assignment:
+        """The table operation -> rule for this model and input, from the output down."""
+        tape, starts = self._record(Inputs.of(inputs, self.batch_axis), [as_target(target)], False)
+        ops = tape.reaching([starts[0].value])
+        return assignment(ops, self.composite_for(ops).rules_for(ops))
+
+    def _record(
+        self, given: Inputs, targets: list[Target], graph: bool
+    ) -> tuple[Tape, list[Start]]:
+        tape = record(
+            self.model,
+            given.args,
+            given.kwargs,
+            given.leaves,
+            constants=self._constants,
+            graph=graph,
+            select=lambda output: pick_output(output, self.output),
+        )
+        tape.batch = given.batch
+        return tape, [start_at(tape, tape.output, target) for target in targets]
+
+    def _explain(
+        self, given: Inputs, targets: list[Target], options: dict[str, Any]
+    ) -> list[Explanation]:
+        graph = options["create_graph"]
+        with torch.enable_grad() if graph else torch.no_grad():
+            tape, starts = self._record(given, targets, graph)
+            found = []
+            for number, (target, start) in enumerate(zip(targets, starts, strict=True)):
+                last = number == len(targets) - 1
+                found.append(self._back(given, tape, target, start, options, retain=not last))
+        return found
+
+    def _back(
+        self,
+        given: Inputs,
+        tape: Tape,
+        target: Target,
+        start: Start,
+        options: dict[str, Any],
+        *,
+        retain: bool,
+    ) -> Explanation:
+        ops = tape.reaching([start.value])
+        rules = self.composite_for(ops).rules_for(ops)
+        require_rules(ops, rules)
+        ledger = None
+        if options["ledger"] is not None:
+            dtype = start.message.c.dtype if start.message.c is not None else start.score.dtype
+            ledger = Ledger(tape.batch, dtype, options["ledger"])
+            start.book(ledger)
+        context = Context(
+            self._weights,
+            rules,
+            retain=retain,
+            frozen=options.get("frozen", False),
+            graph=options["create_graph"],
+            batch=tape.batch,
+        )
+        masks = masks_at(tape, options["conditions"] or {})
+        wanted = {name: values_at(tape, name) for name in options["taps"]}
+        taps: dict[int, Tapped | None] = {
+            id(value): None for values in wanted.values() for value in values
+        }
+        arrived = sweep(tape, [(start.value, start.message)], context, ledger, masks, taps)
+        relevance = [self._at_leaf(leaf, arrived.get(id(leaf))) for leaf in tape.leaves]
+        features = [self._features(leaf) for leaf in tape.leaves]
+        if ledger is not None:
+            ledger.explained = sum(
+                (_per_sample(each, tape.batch, self.batch_axis) for each in relevance),
+                torch.zeros(tape.batch, dtype=torch.float64),
+            )
+        return Explanation(
+            relevance=given.rebuild(lambda i: relevance[i]),
+            inputs=given.given,
+            output=tape.output,
+            target=target,
+            score=start.score,
+            method=self.name,
+            ledger=ledger,
+            notes=list(tape.notes),
+            features=given.rebuild(lambda i: features[i]),
+            taps={name: _tapped(values, taps) for name, values in wanted.items()},
+            again=lambda name: self._again(given, target, name, options),
+            draw=viz.draw,
+            write=viz.save,
+        )
+
+    def _at_leaf(self, leaf: Value, message: Message | None) -> Tensor:
+        data = leaf.data
+        assert data is not None
+        if message is None:
+            dtype = data.dtype if data.is_floating_point() else torch.float32
+            return torch.zeros_like(data, dtype=dtype)
+        wide = data
+        if message.c is not None:
+            wide = data.to(message.c.dtype)
+        return self.finish(wide, message)
+
+    def _features(self, leaf: Value) -> Any:
+        return None
+
+    def _again(self, given: Inputs, target: Target, name: str, options: dict[str, Any]) -> Any:
+        fresh = {**options, "taps": (name,), "ledger": None}
+        return self._explain(given, [target], fresh)[0].taps[name]
+
+    def _each(self, given: Inputs, target: Each, options: dict[str, Any]) -> Explanation:
+        found = self._explain(given, [as_target(each) for each in target.targets], options)
+        return _stacked(found, target)
+
+    def _in_parts(
+        self, given: Inputs, target: Any, batch_size: int, options: dict[str, Any]
+    ) -> Explanation:
+        if batch_size < 1:
+            raise InvalidInput(f"batch_size must be at least 1, got {batch_size}.")
+        if self.batch_axis != 0:
+            raise InvalidInput("batch_size= needs the samples on the first axis.")
+        parts = []
+        for begin in range(0, given.batch, batch_size):
+            end = min(begin + batch_size, given.batch)
+            part = _sliced(target, begin, end, given.batch)
+            asked = {key: value for key, value in options.items() if key != "frozen"}
+            parts.append(self.explain(given.chunk(begin, end), part, **asked))
+        return _joined(parts, given.given, target)
+
+
+def _tapped(values: list[Value], taps: dict[int, Tapped | None]) -> Any:
+    """One call gives its relevance; several calls of a module give a list, one for each."""
+    found = []
+    for value in values:
+        tap = taps[id(value)]
+        found.append(torch.zeros(value.shape) if tap is None else tap.R)
+    return found[0] if len(found) == 1 else found
+
+
+def _per_sample(relevance: Tensor, batch: int, axis: int) -> Tensor:
+    if relevance.dim() > axis and relevance.shape[axis] == batch:
+        return relevance.detach().movedim(axis, 0).flatten(1).sum(1).double().cpu()
+    return relevance.detach().sum().double().cpu() / batch
+
+
+def _stacked(found: list[Explanation], target: Each) -> Explanation:
+    first = found[0]
+    first.relevance = _merge([each.relevance for each in found], torch.stack)
+    first.score = torch.stack([each.score for each in found])
+    first.target = target
+    first.ledger = [each.ledger for each in found] if first.ledger is not None else None
+    first.taps = {name: _merge([f.taps[name] for f in found], torch.stack) for name in first.taps}
+    first.again = None
+    return first
+
+
+def _joined(parts: list[Explanation], inputs: Any, target: Any) -> Explanation:
+    first = parts[0]
+    axis = 1 if isinstance(target, Each) else 0
+    first.relevance = _merge([each.relevance for each in parts], lambda t: torch.cat(t, axis))
+    first.features = _merge([each.features for each in parts], lambda t: torch.cat(t, axis))
+    first.score = torch.cat([each.score for each in parts], -1)
+    first.output = _merge([each.output for each in parts], torch.cat)
+    first.inputs, first.target = inputs, target
+    first.taps = {
+        name: _merge([part.taps[name] for part in parts], lambda t: torch.cat(t, axis))
+        for name in first.taps
+    }
+    if isinstance(first.ledger, Ledger):
+        for part in parts[1:]:
+            first.ledger = first.ledger.join(part.ledger)
+    first.notes = list(dict.fromkeys(note for part in parts for note in part.notes))
+    first.again = None
+    return first
+
+
+def _merge(parts: list[Any], join: Callable[[list[Tensor]], Tensor]) -> Any:
+    head = parts[0]
+    if isinstance(head, Tensor):
+        return join(parts)
+    if isinstance(head, dict):
+        return {key: _merge([part[key] for part in parts], join) for key in head}
+    if isinstance(head, (tuple, list)):
+        return type(head)(_merge([p[i] for p in parts], join) for i in range(len(head)))
+    return head
+
+
+def _sliced(target: Any, begin: int, end: int, batch: int) -> Any:
+    """The part of a target that belongs to some of the samples."""
+    if isinstance(target, Each):
+        return Each([_sliced(each, begin, end, batch) for each in target.targets])
+    if isinstance(target, (Tensor, list, tuple)) and len(target) == batch:
+        return target[begin:end]
+    if isinstance(target, Target) and hasattr(target, "__dataclass_fields__"):
+        cut = {
+            name: _sliced(getattr(target, name), begin, end, batch)
+            for name in target.__dataclass_fields__
+            if name not in ("at", "index")
+        }
+        kept = {n: getattr(target, n) for n in target.__dataclass_fields__ if n not in cut}
+        return type(target)(**cut, **kept)
+    return target

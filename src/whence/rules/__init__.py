@@ -1,0 +1,33 @@
+"""Rules: how relevance passes one operation. Each is a frozen value and reads as its equation."""
+
+from whence.rules._alpha_beta import AlphaBeta, ZPlus
+from whence.rules._box import ZBox
+from whence.rules._epsilon import Epsilon, Zero
+from whence.rules._gamma import Gamma
+from whence.rules._gradient import DeconvnetReLU, Gradient, GuidedReLU, Pass
+from whence.rules._max_pool import MaxPool
+from whence.rules._products import HalfEach, SignalTakesAll
+from whence.rules._rule import Rule
+from whence.rules._square import Flat, WSquare
+from whence.rules._taylor import TaylorRule, root_point
+
+__all__ = [
+    "AlphaBeta",
+    "DeconvnetReLU",
+    "Epsilon",
+    "Flat",
+    "Gamma",
+    "Gradient",
+    "GuidedReLU",
+    "HalfEach",
+    "MaxPool",
+    "Pass",
+    "Rule",
+    "SignalTakesAll",
+    "TaylorRule",
+    "WSquare",
+    "ZBox",
+    "ZPlus",
+    "Zero",
+    "root_point",
+]

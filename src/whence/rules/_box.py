@@ -1,0 +1,85 @@
+"""The z-box rule for inputs in a box, such as pixels."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from whence._errors import InvalidInput
+from whence._numerics import divide
+from whence.engine import Linear, Message, Node
+from whence.rules._rule import Rule, linear_of
+
+
+@dataclass(frozen=True, eq=False)
+class ZBox(Rule):
+    """Deep Taylor's rule for a first layer whose inputs lie in a box low <= x <= high.
+
+        R_i = sum_j (x_i w_ij - l_i w_ij+ - h_i w_ij-) / sum_i' (...) R_j
+
+    `low` and `high` are numbers, or tensors that broadcast to the input (after normalisation, one
+    for each channel: (0 - mean) / std and (1 - mean) / std). An input outside the box raises. The
+    bias takes no relevance.
+
+    References: [montavon2017, table 1].
+    """
+
+    low: float | Tensor
+    high: float | Tensor
+    source: ClassVar[str] = "montavon2017, table 1"
+
+    def __post_init__(self) -> None:
+        if bool((torch.as_tensor(self.low) > torch.as_tensor(self.high)).any()):
+            raise InvalidInput(f"ZBox needs low <= high, got {self.low} and {self.high}.")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ZBox):
+            return NotImplemented
+        pairs = ((self.low, other.low), (self.high, other.high))
+        return all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in pairs)
+
+    def __hash__(self) -> int:
+        return hash(
+            (float(torch.as_tensor(self.low).sum()), float(torch.as_tensor(self.high).sum()))
+        )
+
+    def send(self, node: Node) -> list[Message | None]:
+        linear = linear_of(node, self)
+        x = linear.a
+        low, high = self._bounds(x)
+        if not linear.context.frozen:
+            _check_inside(linear, x, low, high)
+        z = linear.z if linear.bias is None else linear.z - linear.bias
+        box = linear.apply(low, linear.positive) + linear.apply(high, linear.negative)
+        total = z - box
+        R = linear.relevance()
+        s = divide(R, total)
+        if linear.booking:
+            linear.book(dropped=R * (total == 0))
+        R_in = x * linear.transpose(s)
+        R_in = R_in - low * linear.transpose(s, linear.positive)
+        return [Message(R=R_in - high * linear.transpose(s, linear.negative))]
+
+    def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """One sample's box, so that its products are computed once for the whole batch."""
+        try:
+            return tuple(  # type: ignore[return-value]
+                torch.as_tensor(bound, dtype=x.dtype, device=x.device).expand_as(x[:1]).contiguous()
+                for bound in (self.low, self.high)
+            )
+        except RuntimeError as error:
+            raise InvalidInput(
+                f"ZBox's low and high must broadcast to one input, shape {tuple(x.shape[1:])}; "
+                f"got {tuple(torch.as_tensor(self.low).shape)}."
+            ) from error
+
+
+def _check_inside(linear: Linear, x: Tensor, low: Tensor, high: Tensor) -> None:
+    slack = 1e-5 * (high - low).abs().amax()
+    if bool((x < low - slack).any()) or bool((x > high + slack).any()):
+        raise InvalidInput(
+            f"ZBox needs its input inside the box, at {linear.op.where()}: values run from "
+            f"{float(x.min()):.4g} to {float(x.max()):.4g}, the box from {float(low.min()):.4g} to "
+            f"{float(high.max()):.4g}. Give the box after normalisation."
+        )

@@ -1,1 +1,54 @@
-"""Whence: where does this prediction come from?"""
+"""Whence answers one question about a trained model: where does this prediction come from?
+
+    import whence
+
+    ex = whence.explain(model, inputs, target=3)
+    ex.relevance, ex.score, ex.ledger.verdict
+
+Heavy parts load on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from whence import composites, explainers, rules, targets, testing, viz, zoo
+    from whence._explanation import Explanation
+    from whence._references import citation
+    from whence.explainers import LRP, explain, methods
+
+__version__ = "0.1.0"
+_WHERE = {
+    "LRP": "whence.explainers",
+    "Explanation": "whence._explanation",
+    "citation": "whence._references",
+    "explain": "whence.explainers",
+    "methods": "whence.explainers",
+}
+_PACKAGES = ("composites", "explainers", "rules", "targets", "testing", "viz", "zoo")
+__all__ = [
+    "Explanation",
+    "LRP",
+    "citation",
+    "composites",
+    "explain",
+    "explainers",
+    "methods",
+    "rules",
+    "targets",
+    "testing",
+    "viz",
+    "zoo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"whence.{name}")
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'whence' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

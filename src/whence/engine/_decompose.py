@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Number = int | float
+
 
 def decomposition(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A function without arguments that does the same in simpler calls, or None."""
@@ -26,28 +28,28 @@ def _glu(input: Tensor, dim: int = -1) -> Tensor:
 
 
 def _normalize(
-    input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None
+    input: Tensor, p: Number = 2.0, dim: int = 1, eps: Number = 1e-12, out: None = None
 ) -> Tensor:
     return input / torch.linalg.vector_norm(input, p, dim, keepdim=True).clamp_min(eps)
 
 
-def _addmm(input: Any, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+def _addmm(input: Any, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     product = torch.matmul(mat1, mat2)
     product = product if alpha == 1 else product * alpha
     return product + (input if beta == 1 else input * beta)
 
 
-def _addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: float = 1) -> Tensor:
+def _addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: Number = 1) -> Tensor:
     product = tensor1 * tensor2
     return input + (product if value == 1 else product * value)
 
 
-def _addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: float = 1) -> Tensor:
+def _addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Number = 1) -> Tensor:
     quotient = tensor1 / tensor2
     return input + (quotient if value == 1 else quotient * value)
 
 
-def _rsub(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+def _rsub(input: Tensor, other: Any, *, alpha: Number = 1) -> Tensor:
     return torch.neg(input if alpha == 1 else input * alpha) + other
 
 
@@ -56,13 +58,13 @@ def _lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
 
 
 def _add_scaled(sign: int) -> Callable[..., Tensor]:
-    def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
         return torch.add(input, other * (sign * alpha))
 
     return add
 
 
-def _cosine(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+def _cosine(x1: Tensor, x2: Tensor, dim: int = 1, eps: Number = 1e-8) -> Tensor:
     first = x1 / torch.linalg.vector_norm(x1, 2, dim, keepdim=True).clamp_min(eps)
     second = x2 / torch.linalg.vector_norm(x2, 2, dim, keepdim=True).clamp_min(eps)
     return (first * second).sum(dim)

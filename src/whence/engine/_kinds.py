@@ -206,6 +206,8 @@ def _classify(func: Callable[..., Any]) -> Kind:
     name = _SPELLINGS.get(name, name)
     in_place = name.endswith("_") and not name.endswith("__") and name not in _NOT_IN_PLACE
     name = name.rstrip("_") if in_place else name
+    for prefix in ("linalg_", "special_"):
+        name = name.removeprefix(prefix)
     name = _ALIASES.get(name, name)
     nature = _NATURE_OF.get(name, "unknown")
     if name in ("rpow", "rmatmul"):

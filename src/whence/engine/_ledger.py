@@ -34,12 +34,16 @@ class Row:
             self._sums[name] = self._sums[name] + total if name in self._sums else total
 
     def close(self, r_out: Tensor, r_in: list[Tensor]) -> None:
-        """Enter both sides; `absolute` is the relevance handled, sign aside."""
+        """Enter both sides; `absolute` is the relevance handled, sign aside, on the larger side:
+        where addends cancel, as in x + f(x), more came in than the sum shows."""
         self.balanced = True
         self.book(r_out=r_out)
-        self._sums["absolute"] = self._total(r_out.abs())
+        self.book(absolute=r_out.abs())
         for tensor in r_in:
-            self.book(r_in=tensor)
+            self.book(r_in=tensor, absolute_in=tensor.abs())
+        if "absolute_in" in self._sums:
+            sides = self._sums["absolute"], self._sums.pop("absolute_in")
+            self._sums["absolute"] = torch.maximum(*sides)
 
     def __getattr__(self, name: str) -> Tensor:
         if name.startswith("_"):

@@ -5,6 +5,7 @@ and above the device. Nothing of the model is patched; module paths come from gl
 that live only as long as the recording.
 """
 
+import re
 import sys
 import threading
 import weakref
@@ -27,6 +28,7 @@ from whence.engine._tape import Op, Slot, Source, Tape, Value
 REWRITE = Kind("rewrite", "index")
 _TORCH = torch.__path__[0]
 _OURS = __file__.rsplit("/", 2)[0].rsplit("\\", 2)[0]
+_CHECKS_TYPES = re.compile(r"[/\\\\](jaxtyping|beartype|typeguard)[/\\\\]")
 _inside: dict[CodeType, int] = {}
 
 
@@ -94,7 +96,8 @@ class Recorder(TorchFunctionMode):
         if kind.nature == "geometry":
             return self._read(func, kind, args, kwargs)
         inputs: list[Value] = []
-        slotted = tuple([self._bind(argument, inputs) for argument in args])
+        read = 1 if kind.name in _ONLY_LIKE else len(args)  # the others lend their shape only
+        slotted = tuple([self._bind(argument, inputs) for argument in args[:read]]) + args[read:]
         keywords = {key: self._bind(argument, inputs) for key, argument in kwargs.items()}
         writes = kind.writes(args, kwargs)
         if not inputs and not (writes and self._aliases.has(args[0])):
@@ -322,6 +325,7 @@ class Recorder(TorchFunctionMode):
 
 
 _NOTHING = Value(torch.empty(0))
+_ONLY_LIKE = {"view_as", "reshape_as", "expand_as", "type_as", "sum_to_size"}
 
 
 def _carries(op: Op, tensor: Tensor) -> bool:
@@ -334,8 +338,8 @@ def _carries(op: Op, tensor: Tensor) -> bool:
 
 
 def _classify_file(name: str) -> int:
-    """0 for the user's code, 1 for torch, 2 for ours."""
-    if name.startswith(_TORCH) or name.startswith("<"):
+    """0 for the user's code, 1 for torch and what wraps calls to check types, 2 for ours."""
+    if name.startswith(_TORCH) or name.startswith("<") or _CHECKS_TYPES.search(name):
         return 1
     return 2 if name.startswith(_OURS) else 0
 

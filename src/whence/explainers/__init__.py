@@ -1,6 +1,8 @@
 """Methods of explanation: model + input -> Explanation; one method per file."""
 
+from whence.explainers._excitation import ExcitationBackprop
 from whence.explainers._explainer import Explainer
+from whence.explainers._grad_cam import GradCAM
 from whence.explainers._gradient import (
     Deconvnet,
     GradientTimesInput,
@@ -9,14 +11,29 @@ from whence.explainers._gradient import (
     Sensitivity,
 )
 from whence.explainers._lrp import LRP, DeepTaylor
+from whence.explainers._noise import SmoothGrad
+from whence.explainers._path import IntegratedGradients
+from whence.explainers._registry import describe, explain, method_class, methods, preset, presets
+from whence.explainers._tiles import Occlusion
 
 __all__ = [
     "Deconvnet",
     "DeepTaylor",
+    "ExcitationBackprop",
     "Explainer",
+    "GradCAM",
     "GradientTimesInput",
     "GuidedBackprop",
     "InputGradient",
+    "IntegratedGradients",
     "LRP",
+    "Occlusion",
     "Sensitivity",
+    "SmoothGrad",
+    "describe",
+    "explain",
+    "method_class",
+    "methods",
+    "preset",
+    "presets",
 ]

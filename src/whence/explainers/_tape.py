@@ -54,6 +54,10 @@ class TapeExplainer(Explainer):
     def composite_for(self, ops: list[Op]) -> Composite:
         """The rules for the operations between the input and the target."""
 
+    def begin(self, start: Start) -> Start:
+        """What relevance starts with: the coefficients of the target, unless a method differs."""
+        return start
+
     def finish(self, x: Tensor, message: Message) -> Tensor:
         """Relevance from what arrived at an input x: a c + R."""
         if message.c is None:
@@ -138,13 +142,14 @@ class TapeExplainer(Explainer):
         retain: bool,
     ) -> Explanation:
         ops = tape.reaching([start.value])
+        begun = self.begin(start)
         rules = self.composite_for(ops).rules_for(ops)
         require_rules(ops, rules)
         ledger = None
         if options["ledger"] is not None:
             dtype = start.message.c.dtype if start.message.c is not None else start.score.dtype
             ledger = Ledger(tape.batch, dtype, options["ledger"])
-            start.book(ledger)
+            begun.book(ledger)
         context = Context(
             self._weights,
             rules,
@@ -158,7 +163,7 @@ class TapeExplainer(Explainer):
         taps: dict[int, Tapped | None] = {
             id(value): None for values in wanted.values() for value in values
         }
-        arrived = sweep(tape, [(start.value, start.message)], context, ledger, masks, taps)
+        arrived = sweep(tape, [(begun.value, begun.message)], context, ledger, masks, taps)
         relevance = [self._at_leaf(leaf, arrived.get(id(leaf))) for leaf in tape.leaves]
         features = [self._features(leaf) for leaf in tape.leaves]
         if ledger is not None:
@@ -176,7 +181,7 @@ class TapeExplainer(Explainer):
             ledger=ledger,
             notes=list(tape.notes),
             features=given.rebuild(lambda i: features[i]),
-            taps={name: _tapped(values, taps) for name, values in wanted.items()},
+            taps={name: self._tapped(values, taps) for name, values in wanted.items()},
             again=lambda name: self._again(given, target, name, options),
             draw=viz.draw,
             write=viz.save,
@@ -193,6 +198,18 @@ class TapeExplainer(Explainer):
             wide = data.to(message.c.dtype)
         return self.finish(wide, message)
 
+    def read_tap(self, tap: Tapped) -> Tensor:
+        """What `.at(name)` gives of what passed at a module's output: its relevance."""
+        return tap.R
+
+    def _tapped(self, values: list[Value], taps: dict[int, Tapped | None]) -> Any:
+        """One call gives a tensor; several calls of a module give a list, one for each."""
+        found = []
+        for value in values:
+            tap = taps[id(value)]
+            found.append(torch.zeros(value.shape) if tap is None else self.read_tap(tap))
+        return found[0] if len(found) == 1 else found
+
     def _features(self, leaf: Value) -> Any:
         return None
 
@@ -202,7 +219,7 @@ class TapeExplainer(Explainer):
 
     def _each(self, given: Inputs, target: Each, options: dict[str, Any]) -> Explanation:
         found = self._explain(given, [as_target(each) for each in target.targets], options)
-        return _stacked(found, target)
+        return stack_explanations(found, target)
 
     def _in_parts(
         self, given: Inputs, target: Any, batch_size: int, options: dict[str, Any]
@@ -220,22 +237,14 @@ class TapeExplainer(Explainer):
         return _joined(parts, given.given, target)
 
 
-def _tapped(values: list[Value], taps: dict[int, Tapped | None]) -> Any:
-    """One call gives its relevance; several calls of a module give a list, one for each."""
-    found = []
-    for value in values:
-        tap = taps[id(value)]
-        found.append(torch.zeros(value.shape) if tap is None else tap.R)
-    return found[0] if len(found) == 1 else found
-
-
 def _per_sample(relevance: Tensor, batch: int, axis: int) -> Tensor:
     if relevance.dim() > axis and relevance.shape[axis] == batch:
         return relevance.detach().movedim(axis, 0).flatten(1).sum(1).double().cpu()
     return relevance.detach().sum().double().cpu() / batch
 
 
-def _stacked(found: list[Explanation], target: Each) -> Explanation:
+def stack_explanations(found: list[Explanation], target: Each) -> Explanation:
+    """One explanation with a leading axis from one for each target."""
     first = found[0]
     first.relevance = _merge([each.relevance for each in found], torch.stack)
     first.score = torch.stack([each.score for each in found])

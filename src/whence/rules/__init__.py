@@ -2,6 +2,7 @@
 
 from whence.rules._alpha_beta import AlphaBeta, ZPlus
 from whence.rules._box import ZBox
+from whence.rules._contrastive import Contrastive
 from whence.rules._epsilon import Epsilon, Zero
 from whence.rules._gamma import Gamma
 from whence.rules._gradient import DeconvnetReLU, Gradient, GuidedReLU, Pass
@@ -13,6 +14,7 @@ from whence.rules._taylor import TaylorRule, root_point
 
 __all__ = [
     "AlphaBeta",
+    "Contrastive",
     "DeconvnetReLU",
     "Epsilon",
     "Flat",

@@ -74,7 +74,7 @@ class ZPlus(Rule):
 
 
 def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[Message | None]:
-    """The common body of both rules."""
+    """The common body of these rules."""
     sides = Sides(linear)
     R = linear.relevance()
     s_plus, lost_plus = _share(linear, sides.plus, alpha * R, policy, positive=True)

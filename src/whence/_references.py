@@ -1,0 +1,44 @@
+"""The papers Whence implements, by the keys its docstrings use, and `citation` to print them."""
+
+from typing import Any
+
+from whence._errors import InvalidInput
+
+REFERENCES: dict[str, str] = {
+    "achtibat2023": "Achtibat, R. et al. (2023). From attribution maps to human-understandable explanations through concept relevance propagation. Nature Machine Intelligence 5.",
+    "achtibat2024": "Achtibat, R. et al. (2024). AttnLRP: attention-aware layer-wise relevance propagation for transformers. ICML.",
+    "andeol2021": "Andeol, L., Kawakami, Y., Wada, Y., Kanamori, T., Müller, K.-R., Montavon, G. (2021). Learning domain invariant representations by joint Wasserstein distance minimization. arXiv:2106.04923.",
+    "arras2017": "Arras, L., Montavon, G., Müller, K.-R., Samek, W. (2017). Explaining recurrent neural network predictions in sentiment analysis. WASSA.",
+    "arras2019": "Arras, L. et al. (2019). Explaining and interpreting LSTMs. In Explainable AI, LNCS 11700.",
+    "bach2015": "Bach, S., Binder, A., Montavon, G., Klauschen, F., Müller, K.-R., Samek, W. (2015). On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation. PLOS ONE 10(7).",
+    "bach2016": "Bach, S., Binder, A., Müller, K.-R., Samek, W. (2016). Controlling explanatory heatmap resolution and semantics via decomposition depth. ICIP.",
+    "binder2016": "Binder, A., Montavon, G., Lapuschkin, S., Müller, K.-R., Samek, W. (2016). Layer-wise relevance propagation for neural networks with local renormalization layers. ICANN.",
+    "lapuschkin2016": "Lapuschkin, S., Binder, A., Montavon, G., Müller, K.-R., Samek, W. (2016). The LRP toolbox for artificial neural networks. JMLR 17.",
+    "lapuschkin2017": "Lapuschkin, S., Binder, A., Müller, K.-R., Samek, W. (2017). Understanding and comparing deep neural networks for age and gender classification. ICCV Workshops.",
+    "lapuschkin2019": "Lapuschkin, S. et al. (2019). Unmasking Clever Hans predictors and assessing what machines really learn. Nature Communications 10.",
+    "montavon2017": "Montavon, G., Lapuschkin, S., Binder, A., Samek, W., Müller, K.-R. (2017). Explaining nonlinear classification decisions with deep Taylor decomposition. Pattern Recognition 65.",
+    "montavon2018": "Montavon, G., Samek, W., Müller, K.-R. (2018). Methods for interpreting and understanding deep neural networks. Digital Signal Processing 73.",
+    "montavon2019": "Montavon, G., Binder, A., Lapuschkin, S., Samek, W., Müller, K.-R. (2019). Layer-wise relevance propagation: an overview. In Explainable AI, LNCS 11700.",
+    "selvaraju2017": "Selvaraju, R. R. et al. (2017). Grad-CAM: visual explanations from deep networks via gradient-based localization. ICCV.",
+    "shrikumar2017": "Shrikumar, A., Greenside, P., Kundaje, A. (2017). Learning important features through propagating activation differences. ICML.",
+    "simonyan2014": "Simonyan, K., Vedaldi, A., Zisserman, A. (2014). Deep inside convolutional networks: visualising image classification models and saliency maps. ICLR Workshop.",
+    "smilkov2017": "Smilkov, D., Thorat, N., Kim, B., Viégas, F., Wattenberg, M. (2017). SmoothGrad: removing noise by adding noise. arXiv:1706.03825.",
+    "springenberg2015": "Springenberg, J. T., Dosovitskiy, A., Brox, T., Riedmiller, M. (2015). Striving for simplicity: the all convolutional net. ICLR Workshop.",
+    "sundararajan2017": "Sundararajan, M., Taly, A., Yan, Q. (2017). Axiomatic attribution for deep networks. ICML.",
+    "whence": "The Whence developers (2026). Whence: where does this prediction come from? Software.",
+    "zeiler2014": "Zeiler, M. D., Fergus, R. (2014). Visualizing and understanding convolutional networks. ECCV.",
+    "zhang2016": "Zhang, J., Lin, Z., Brandt, J., Shen, X., Sclaroff, S. (2016). Top-down neural attention by excitation backprop. ECCV.",
+}  # fmt: skip
+
+
+def citation(of: Any) -> str:
+    """The papers to cite for a method: an explainer, a rule, or a key such as "bach2015"."""
+    keys = getattr(of, "sources", None)
+    if keys is None and getattr(of, "source", None):
+        keys = (str(of.source).split(",")[0],)
+    if keys is None:
+        keys = (of,)
+    unknown = [key for key in keys if key not in REFERENCES]
+    if unknown:
+        raise InvalidInput(f"No reference {unknown[0]!r}; the keys are {sorted(REFERENCES)}.")
+    return "\n".join(REFERENCES[key] for key in keys)

@@ -1,0 +1,114 @@
+"""Occlusion: cover the input tile by tile and watch the score."""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from whence import viz
+from whence._errors import InvalidInput
+from whence._explanation import Explanation
+from whence.explainers._explainer import Explainer
+from whence.explainers._inputs import Inputs
+from whence.explainers._score import answer, fix_target, repeat_target
+from whence.explainers._wrapped import average
+from whence.targets import Each
+
+Slices = tuple[slice, ...]
+
+
+class Occlusion(Explainer):
+    """Occlusion: the drop of the score when a tile of the input is replaced.
+
+        R_i = mean over the tiles that cover i of  f(x) - f(x with the tile set to `value`)
+
+    Tiles of `window` (a number, or one for each axis after the channels) every `stride` steps,
+    all channels at once; the last tile is moved in so that all is covered. Works for any model
+    that answers, at one forward pass for each tile; `chunk` bounds the copies at a time.
+
+    References: [zeiler2014, sec. 4.2].
+    """
+
+    name: ClassVar[str] = "occlusion"
+    decomposes: ClassVar[str] = "nothing: each value is the effect of one tile"
+    sources: ClassVar[tuple[str, ...]] = ("zeiler2014",)
+
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        *,
+        window: int | tuple[int, ...] = 4,
+        stride: int | tuple[int, ...] | None = None,
+        value: float | Tensor = 0.0,
+        chunk: int = 64,
+        output: Any = None,
+    ) -> None:
+        super().__init__(model)
+        self.window, self.stride, self.value = window, stride, value
+        self.chunk, self.output = chunk, output
+
+    def explain(self, inputs: Any, target: Any = None, **options: Any) -> Explanation:
+        """The effect of every tile, spread over its elements."""
+        given = Inputs.of(inputs)
+        if isinstance(target, Each):
+            return average.each(self, inputs, target, options)
+        if len(given.leaves) != 1:
+            raise InvalidInput(f"Occlusion covers one input, got {len(given.leaves)}.")
+        x = given.leaves[0]
+        clean = answer(self.model, inputs, self.output)
+        fixed = fix_target(target, clean)
+        score = fixed.score(clean)
+        total, count = torch.zeros_like(x), torch.zeros_like(x[:1])
+        tiles = list(self._tiles(x))
+        together = max(1, self.chunk // len(x))
+        for begin in range(0, len(tiles), together):
+            part = tiles[begin : begin + together]
+            copies = torch.cat([self._covered(x, tile) for tile in part])
+            answers = answer(self.model, given.replaced([copies]), self.output)
+            scores = repeat_target(fixed, len(part)).score(answers)
+            for tile, after in zip(part, scores.view(len(part), len(x)), strict=True):
+                total[tile] += (score - after).view(-1, *[1] * (x.dim() - 1))
+                count[tile] += 1
+        return Explanation(
+            relevance=given.rebuild(lambda i: total / count),
+            inputs=inputs,
+            output=clean,
+            target=fixed,
+            score=score,
+            method=self.name,
+            draw=viz.draw,
+            write=viz.save,
+        )
+
+    def _covered(self, x: Tensor, tile: Slices) -> Tensor:
+        covered = x.clone()
+        value = torch.as_tensor(self.value).to(x)
+        covered[tile] = value.expand_as(x)[tile] if value.dim() else value
+        return covered
+
+    def _tiles(self, x: Tensor) -> Iterator[Slices]:
+        first = 1 if x.dim() == 2 else 2  # after the batch and the channels
+        sizes = x.shape[first:]
+        windows = _for_axes(self.window, len(sizes), "window")
+        strides = _for_axes(self.stride or self.window, len(sizes), "stride")
+        starts = [
+            _starts(size, min(window, size), stride)
+            for size, window, stride in zip(sizes, windows, strides, strict=True)
+        ]
+        for corner in product(*starts):
+            spans = [slice(c, c + w) for c, w in zip(corner, windows, strict=True)]
+            yield (*[slice(None)] * first, *spans)
+
+
+def _for_axes(value: int | tuple[int, ...], axes: int, name: str) -> tuple[int, ...]:
+    numbers = (value,) * axes if isinstance(value, int) else tuple(value)
+    if len(numbers) != axes or any(number < 1 for number in numbers):
+        raise InvalidInput(f"Occlusion needs {name}= a positive number for each of {axes} axes.")
+    return numbers
+
+
+def _starts(size: int, window: int, stride: int) -> list[int]:
+    starts = list(range(0, size - window + 1, stride))
+    return starts if starts[-1] + window == size else [*starts, size - window]

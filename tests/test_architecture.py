@@ -241,6 +241,7 @@ def other_statements(file: File) -> list[str]:
     if file.is_top:
         # A table of the parts that load on first use, and the functions that read it.
         found = [n for n in found if not _assigned(n) and not isinstance(n, ast.FunctionDef)]
+        found = [n for n in found if n not in _type_checking_blocks(file.tree)]
     return [f"line {node.lineno}: {ast.unparse(node)}" for node in found]
 
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whence import composites, explainers, rules, targets, testing, viz, zoo
+    from whence import composites, explainers, rules, runs, targets, testing, viz, zoo
     from whence._explanation import Explanation
     from whence._references import citation
     from whence.explainers import LRP, explain, methods
@@ -25,7 +25,7 @@ _WHERE = {
     "explain": "whence.explainers",
     "methods": "whence.explainers",
 }
-_PACKAGES = ("composites", "explainers", "rules", "targets", "testing", "viz", "zoo")
+_PACKAGES = ("composites", "explainers", "rules", "runs", "targets", "testing", "viz", "zoo")
 __all__ = [
     "Explanation",
     "LRP",
@@ -35,6 +35,7 @@ __all__ = [
     "explainers",
     "methods",
     "rules",
+    "runs",
     "targets",
     "testing",
     "viz",

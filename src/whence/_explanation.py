@@ -47,8 +47,10 @@ class Explanation:
         more = ", ..." if self.score.numel() > 4 else ""
         return f"Explanation({self.method}, relevance {shapes}, score [{score}{more}])"
 
-    def at(self, name: str) -> Tensor:
+    def at(self, name: str) -> Any:
         """The relevance at a named module's output (shape of that output).
+
+        A module that was called several times gives a list, one tensor for each call.
 
         It was kept if `taps=[name]` was asked for; else the explanation is run again.
         """

@@ -1,7 +1,18 @@
-"""Division that stays finite, and the sign with sgn(0) = +1."""
+"""Division that stays finite, the sign with sgn(0) = +1, and work on large tensors in blocks.
+
+`streamed` is a fast path: it gives what its function gives on whole tensors, block by block, so
+that temporaries stay in the processor's cache. Everything passes without it (`with plain():`).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
+
+_BLOCK = 1 << 17  # elements of one block
+_plain = [False]
 
 
 def sign(z: Tensor) -> Tensor:
@@ -27,3 +38,73 @@ def stabiliser(z: Tensor, epsilon: float, scale: str, axes: tuple[int, ...]) -> 
     norm = torch.linalg.vector_norm(z, dim=axes, keepdim=True)
     tiny = torch.finfo(z.dtype).tiny
     return (norm * (epsilon / max(size, 1) ** 0.5)).clamp(min=tiny)
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """Inside, whole tensors are computed at once: for tests, and while a graph is captured."""
+    before, _plain[0] = _plain[0], True
+    try:
+        yield
+    finally:
+        _plain[0] = before
+
+
+def streamed(function: Callable[..., Any], *tensors: Tensor, write: bool = False) -> Any:
+    """`function` on tensors as (rows, elements), in blocks that fit the processor's cache.
+
+    The first tensor sets the shape and its first axis the rows; the others have its shape too, or
+    one number for each row. The function gets blocks and `out=`, and returns its result (None if
+    it has none) and sums over the elements, one for each row; `streamed` returns the result in the
+    tensors' shape and the sums. With `write`, there is a result.
+    """
+    first = tensors[0]
+    rows = [_as_rows(tensor, first) for tensor in tensors]
+    if _at_once(rows[0]):
+        result, *sums = function(*rows, out=None)
+        return (result.view(first.shape) if write else None, *sums)
+    out = torch.empty_like(rows[0]) if write else None
+    sums: list[list[Tensor]] = []
+    for part, within in _blocks(rows[0]):
+        cut = [_cut(row, part, within) for row in rows]
+        _, *found = function(*cut, out=None if out is None else out[part, within])
+        sums.append(found)
+    joined = [_per_row(rows[0], list(each)) for each in zip(*sums, strict=True)]
+    return (None if out is None else out.view(first.shape), *joined)
+
+
+def _as_rows(tensor: Tensor, first: Tensor) -> Tensor:
+    if tensor.shape == first.shape:
+        return tensor.reshape(len(first), -1)
+    return tensor.reshape(-1, 1)
+
+
+def _at_once(rows: Tensor) -> bool:
+    small = rows.numel() < 8 * _BLOCK
+    return small or _plain[0] or torch.is_grad_enabled() or rows.device.type != "cpu"
+
+
+def _blocks(rows: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Parts of long rows one after the other, or several short rows together."""
+    count, length = rows.shape
+    if length < _BLOCK:
+        step = max(1, _BLOCK // length)
+        for begin in range(0, count, step):
+            yield slice(begin, begin + step), slice(0, length)
+        return
+    for row in range(count):
+        for begin in range(0, length, _BLOCK):
+            yield slice(row, row + 1), slice(begin, begin + _BLOCK)
+
+
+def _cut(tensor: Tensor, part: slice, within: slice) -> Tensor:
+    if tensor.shape[1] > 1:
+        return tensor[part, within]
+    return tensor[part] if tensor.shape[0] > 1 else tensor
+
+
+def _per_row(rows: Tensor, sums: list[Tensor]) -> Tensor:
+    """One number for each row from the sums of the blocks, which come in the order of the rows."""
+    if rows.shape[1] < _BLOCK:
+        return torch.cat(sums)
+    return torch.cat(sums).view(len(rows), -1).sum(1)

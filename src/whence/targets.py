@@ -28,7 +28,7 @@ class Target(ABC):
 
     def score(self, output: Tensor) -> Tensor:
         """The explained number of each sample, shape (batch,)."""
-        return (output * self.coefficients(output)).flatten(1).sum(1)
+        return _sum(output * self.coefficients(output))
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,13 @@ class Given(Target):
         raise NotImplementedError("given relevance has no coefficients")
 
     def score(self, output: Tensor) -> Tensor:
-        return self.relevance.to(output).expand_as(output).flatten(1).sum(1)
+        try:
+            return _sum(self.relevance.to(output).expand_as(output))
+        except RuntimeError as error:
+            raise InvalidInput(
+                f"Given relevance of shape {tuple(self.relevance.shape)} does not broadcast to "
+                f"where it starts, shape {tuple(output.shape)}."
+            ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +212,11 @@ def as_target(target: Any) -> Target:
         f"target= must be None, a class, one class for each sample, a target from whence.targets "
         f"or a function of the output; got {type(target).__name__}."
     )
+
+
+def _sum(relevance: Tensor) -> Tensor:
+    """One number for each sample; an output of shape (batch,) already is that."""
+    return relevance.flatten(1).sum(1) if relevance.dim() > 1 else relevance
 
 
 def _rows(output: Tensor) -> Tensor:

@@ -103,6 +103,8 @@ def _widen(argument: Any, tensors: list[Tensor]) -> Any:
 def _flatten(result: Any) -> list[Tensor]:
     if isinstance(result, Tensor):
         return [result]
+    if not isinstance(result, (list, tuple)):
+        return []  # attention gives None for weights that nobody asked for
     return [tensor for each in result for tensor in _flatten(each)]
 
 
@@ -141,7 +143,7 @@ def _cat(op: Op, c: Tensor) -> Grads | None:
 
 
 def _relu(op: Op, c: Tensor) -> Grads:
-    return [torch.where(known(op.outputs[0]) > 0, c, torch.zeros((), dtype=c.dtype))]
+    return [torch.ops.aten.threshold_backward(c, known(op.outputs[0]).to(c.dtype), 0)]
 
 
 def _max_pool(op: Op, c: Tensor) -> Grads | None:

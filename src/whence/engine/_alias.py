@@ -18,10 +18,10 @@ def rewrite(
     old: Tensor, new: Tensor, size: int, at: tuple[Any, ...], written: tuple[Any, ...]
 ) -> Tensor:
     """What a view at geometry `at` holds after `new` was written at geometry `written`."""
-    memory = new.new_zeros(size)
-    memory.as_strided(*at).copy_(old)
-    memory.as_strided(*written).copy_(new)
-    return memory.as_strided(*at).clone()
+    which = torch.full((size,), -1, device=new.device)  # the element of `new` at each place, or -1
+    which.as_strided(*written).copy_(torch.arange(new.numel(), device=new.device).view(new.shape))
+    which = which.as_strided(*at)
+    return torch.where(which < 0, old, new.reshape(-1)[which.clamp(min=0)])
 
 
 class Aliases:
@@ -82,16 +82,18 @@ class Aliases:
         self.protect(target, Value(torch.empty(0)))
         key = _key(target)
         for op in ops:
-            op.args = tuple(_copied(argument, key) for argument in op.args)
+            op.args = tuple([_copied(argument, key) for argument in op.args])
+            op.kwargs = {name: _copied(argument, key) for name, argument in op.kwargs.items()}
 
     def overlapping(
-        self, target: Tensor, new: Value
+        self, target: Tensor, new: Value | None
     ) -> list[tuple[Tensor, Value | None, Tensor | None]]:
         """The other live tensors that the write changed: tensor, old value, old constant."""
-        self.update(target, new)
+        if new is not None:
+            self.update(target, new)
         first, last = _span(target)
         found = []
-        for ref, value in list(self._members[_key(target)]):
+        for ref, value in list(self._members.get(_key(target), [])):
             member = ref()
             if member is None or member is target:
                 continue
@@ -109,6 +111,8 @@ class Aliases:
 def _copied(argument: Any, key: int) -> Any:
     if isinstance(argument, Tensor) and _key(argument) == key:
         return argument.clone()
+    if isinstance(argument, (list, tuple)) and not hasattr(argument, "_fields"):
+        return type(argument)([_copied(each, key) for each in argument])
     return argument
 
 

@@ -5,6 +5,8 @@ one if the convolution is unpadded (padding would see the shift as zero) and the
 reader. The user's weights stay as they are; the joined operation answers to both module paths.
 """
 
+from torch import Tensor
+
 from whence.engine._tape import Op, Tape, Value
 
 _WEIGHTED = {
@@ -37,9 +39,11 @@ def _statistics_depend(norm: Op) -> bool:
 
 
 def _joinable(op: Op, value: Value, outputs: set[int]) -> bool:
-    fresh = op.nature == "linear" and op.name in _WEIGHTED and op.joined is None
-    batched = len(value.shape) == (2 if op.name == "linear" else op.argument(1, "weight").dim())
-    return fresh and batched and len(value.readers) == 1 and id(value) not in outputs
+    if op.nature != "linear" or op.name not in _WEIGHTED or op.joined is not None:
+        return False
+    weight = op.argument(1, "weight")
+    batched = isinstance(weight, Tensor) and len(value.shape) == weight.dim()
+    return batched and len(value.readers) == 1 and id(value) not in outputs
 
 
 def _join_after(op: Op, norm: Op, tape: Tape) -> None:
@@ -61,7 +65,7 @@ def _join_before(norm: Op, tape: Tape, outputs: set[int]) -> bool:
     ready = op.nature == "linear" and op.joined is None and op.inputs[0] is value
     if not ready or not (op.name == "linear" or _plain(op)):
         return False
-    if len(value.shape) != weight.dim():
+    if not isinstance(weight, Tensor) or len(value.shape) != weight.dim():
         return False
     op.joined, op.before = norm, True
     op.paths = (*norm.paths, *op.paths)

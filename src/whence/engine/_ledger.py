@@ -33,23 +33,24 @@ class Row:
             total = self._total(tensor)
             self._sums[name] = self._sums[name] + total if name in self._sums else total
 
-    def close(self, r_out: Tensor, r_in: list[Tensor]) -> None:
-        """Enter both sides; `absolute` is the relevance handled, sign aside, on the larger side:
-        where addends cancel, as in x + f(x), more came in than the sum shows."""
+    def arrive(self, r_out: Tensor, absolute: Tensor) -> None:
+        """Enter what came from above, and its sum without signs."""
         self.balanced = True
-        self.book(r_out=r_out)
-        self.book(absolute=r_out.abs())
-        for tensor in r_in:
-            self.book(r_in=tensor, absolute_in=tensor.abs())
-        if "absolute_in" in self._sums:
-            sides = self._sums["absolute"], self._sums.pop("absolute_in")
-            self._sums["absolute"] = torch.maximum(*sides)
+        self.book(r_out=r_out, absolute_out=absolute)
+
+    def send(self, r_in: Tensor, absolute: Tensor) -> None:
+        """Enter what went to one input, and its sum without signs."""
+        self.book(r_in=r_in, absolute_in=absolute)
 
     def __getattr__(self, name: str) -> Tensor:
         if name.startswith("_"):
             raise AttributeError(name)
-        if name in ("r_out", "r_in", "absolute", *COLUMNS):
-            return self._sums.get(name, torch.zeros(self._batch if self.per_sample else 1))
+        zero = torch.zeros(self._batch if self.per_sample else 1)
+        if name == "absolute":  # of the larger side: where addends cancel, more came in than out
+            sides = [self._sums.get(each, zero) for each in ("absolute_out", "absolute_in")]
+            return torch.maximum(*(side.double().cpu() for side in sides))
+        if name in ("r_out", "r_in", *COLUMNS):
+            return self._sums.get(name, zero)
         raise AttributeError(name)
 
     @property
@@ -127,7 +128,28 @@ class Ledger:
                 f"without a reason; the tolerance is {limit:.0e}. Its rule, or the operation's "
                 "place in the table, is wrong: please report it with this model."
             )
+        whole = abs(self.missing) / max(self._handled, torch.finfo(torch.float64).tiny)
+        if not whole <= limit:
+            raise NotConserved(
+                f"Of the score, {self.missing:.4g} arrived nowhere and no row booked it: relevance "
+                "was lost or doubled between operations, or an operation that conserves nothing is "
+                'in the way (ledger="full" shows each). If neither is meant, please report it with '
+                "this model."
+            )
         return self
+
+    @property
+    def missing(self) -> float:
+        """score - inputs - all that was booked: zero up to rounding where relevance adds up."""
+        if not (self.score.any() or self.explained.any()):
+            return 0.0  # nothing was explained yet
+        arrived = float(self.explained.double().sum())
+        return float(self.score.double().sum()) - arrived - sum(map(self.total, COLUMNS))
+
+    @property
+    def _handled(self) -> float:
+        rows = (float(row.absolute.double().sum()) for row in self.rows if row.balanced)
+        return float(self.score.double().abs().sum()) + sum(rows)
 
     @property
     def verdict(self) -> str:
@@ -135,9 +157,12 @@ class Ledger:
         row, ratio = self.worst()
         lost = {name: self.total(name) for name in COLUMNS}
         parts = ", ".join(f"{name} {value:.4g}" for name, value in lost.items() if value)
-        closes = (
-            "every row closes" if ratio <= self.tolerance else f"{row and row.op} does NOT close"
-        )
+        if not ratio <= self.tolerance:
+            closes = f"{row and row.op} does NOT close"
+        elif not abs(self.missing) <= self.tolerance * self._handled:
+            closes = f"{self.missing:.4g} is MISSING"
+        else:
+            closes = "every row closes"
         score, arrived = float(self.score.double().sum()), float(self.explained.double().sum())
         return (
             f"score {score:.6g} = inputs {arrived:.6g} + lost ({parts or 'nothing'}); "

@@ -45,6 +45,34 @@ class Linear(Node):
         started = id(value) in self.context.starts or self.message.R is not None
         return (restore(value) if started else known(value)).to(self._message_dtype)
 
+    @property
+    def pair(self) -> tuple[Tensor, Tensor] | None:
+        """c and z with R = z c, if nothing else arrived; below a ReLU both before its mask, with
+        the ReLU's output for z."""
+        message = self.message
+        if message.loose is None or message.R is not None:
+            return None
+        if message.gate is not None:
+            return message.loose, message.gate
+        return message.loose, self.z
+
+    def rows(self, tensor: Tensor) -> Tensor:
+        """A tensor of z's shape, or of one number for each row, as (rows, ...)."""
+        axes = len(self.row_axes)
+        return tensor.reshape(-1, *tensor.shape[tensor.dim() - axes :]) if tensor.dim() else tensor
+
+    def let_through(self, z: Tensor) -> Tensor:
+        """z, or max(z, 0) where only a ReLU reads it: what is left of it in either case."""
+        readers = self.op.outputs[0].readers
+        if len(readers) != 1 or readers[0].name != "relu" or self.message.gate is not None:
+            return z
+        return z.clamp(min=0)
+
+    @cached_property
+    def plain(self) -> Tensor:
+        """W a without the bias, computed again: z - b has no digits left where the bias is all."""
+        return self.z if self.bias is None else self.apply(self.a)
+
     @cached_property
     def weight(self) -> Tensor:
         """W, with a joined batch norm multiplied in."""
@@ -99,9 +127,14 @@ class Linear(Node):
         """Another function of the weights, kept under `name` as long as they do not change."""
         return self._cached(name, lambda: change(self.weight))
 
-    def apply(self, a: Tensor, weight: Tensor | None = None) -> Tensor:
-        """W a without the bias, or with other weights of the same shape."""
-        return self._map.apply(a, self.weight if weight is None else weight)
+    def apply(
+        self, a: Tensor, weight: Tensor | None = None, bias: Tensor | None = None
+    ) -> Tensor:
+        """W a without the bias, or with other weights (and a bias) of the same shape."""
+        weight = self.weight if weight is None else weight
+        if bias is None:
+            return self._map.apply(a, weight)
+        return self._map.apply_biased(a, weight, bias)
 
     def transpose(self, s: Tensor, weight: Tensor | None = None) -> Tensor:
         """W^T s: from the output's shape to the input's."""
@@ -135,11 +168,18 @@ class Linear(Node):
         value = self.op.outputs[0]
         if len(value.readers) != 1 or id(value) in self.context.starts:
             return False
+        if self.message.gate is not None:
+            return id(value.readers[0]) not in self.context.rules
         reader = value.readers[0]
         low = {"relu": 0.0, "relu6": 0.0}.get(reader.name)
         if reader.name == "hardtanh":
             low = reader.argument(1, "min_val", -1.0)
         return low == 0 and self.message.R is None and id(reader) not in self.context.rules
+
+    def relevance(self) -> Tensor:
+        """R at the output: z c + R."""
+        pair = self.pair
+        return super().relevance() if pair is None else pair[0] * pair[1]
 
     def dense(self) -> Tensor:
         """The Jacobian of one sample as a matrix (outputs, inputs); for small layers only."""
@@ -217,6 +257,9 @@ class _Map:
     def apply(self, a: Tensor, weight: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def apply_biased(self, a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return self.apply(a, weight) + bias
+
     def transpose(self, s: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
         raise NotImplementedError
 
@@ -292,9 +335,15 @@ class _Conv(_Map):
         return numbers * self.dims if len(numbers) == 1 else numbers
 
     def apply(self, a: Tensor, weight: Tensor) -> Tensor:
+        return self._convolve(a, weight, None)
+
+    def apply_biased(self, a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return self._convolve(a, weight, bias.flatten())
+
+    def _convolve(self, a: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         batch = a if self.batched else a[None]
         z = torch.convolution(
-            batch, weight, None, self.stride, self.padding, self.dilation,
+            batch, weight, bias, self.stride, self.padding, self.dilation,
             self.transposed, self.output_padding, self.groups,
         )  # fmt: skip
         return z if self.batched else z[0]
@@ -363,7 +412,7 @@ class _MatMul(_Map):
         return restrict(given, shape)
 
     def row_axes(self, z: Tensor) -> tuple[int, ...]:
-        return (-2,) if self.left else (-1,)
+        return (-2, -1) if self.left else (-1,)
 
 
 class _Function(_Map):

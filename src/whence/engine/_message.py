@@ -4,18 +4,36 @@ A message at a tensor a stands for the relevance R = a c + R'. Linear maps send 
 transpose, with no division; rules that are not of the form a c send R. Readers of one tensor add.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 
-@dataclass(slots=True)
 class Message:
-    """The relevance of one tensor, as coefficient `c` (R = a c), as `R`, or as their sum."""
+    """The relevance of one tensor, as coefficient `c` (R = a c), as `R`, or as their sum.
 
-    c: Tensor | None = None
-    R: Tensor | None = None
+    Below a ReLU with output y the coefficient counts only where y > 0. The mask waits in `gate`:
+    rules that multiply by y anyway take `loose` and y as they are, and save a pass.
+    """
+
+    __slots__ = ("_c", "R", "gate")
+
+    def __init__(
+        self, c: Tensor | None = None, R: Tensor | None = None, gate: Tensor | None = None
+    ) -> None:
+        self._c, self.R, self.gate = c, R, gate
+
+    @property
+    def c(self) -> Tensor | None:
+        """The coefficient, masked."""
+        if self.gate is not None and self._c is not None:
+            self._c = torch.ops.aten.threshold_backward(self._c, self.gate, 0)
+            self.gate = None
+        return self._c
+
+    @property
+    def loose(self) -> Tensor | None:
+        """The coefficient before the mask."""
+        return self._c
 
     def plus(self, other: "Message") -> "Message":
         """The message of two readers of the same tensor."""
@@ -29,7 +47,7 @@ class Message:
     @property
     def empty(self) -> bool:
         """Whether there is nothing in it."""
-        return self.c is None and self.R is None
+        return self._c is None and self.R is None
 
 
 def _add(first: Tensor | None, second: Tensor | None) -> Tensor | None:

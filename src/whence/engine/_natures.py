@@ -213,11 +213,12 @@ def _bag(node: Node) -> Tensor:
     else:
         positions = torch.arange(len(ids), device=ids.device)
         bags = torch.bucketize(positions, offsets, right=True) - 1
-    if mode == "max":
-        winner = e == node.output[bags]
-        return (e * c[bags] * winner).sum(-1)
     padding = op.argument(10, "padding_idx")
     alive = torch.ones_like(ids, dtype=c.dtype) if padding is None else (ids != padding).to(c.dtype)
+    if mode == "max":
+        winner = (e == node.output[bags]) * alive[..., None]  # the same token twice shares equally
+        ties = torch.zeros_like(c).index_add(0, bags.flatten(), winner.view(-1, c.shape[1]))
+        return (e * c[bags] * winner / ties[bags].clamp(min=1)).sum(-1)
     sizes = torch.zeros(len(c), dtype=c.dtype, device=c.device)
     sizes = sizes.scatter_add(0, bags.flatten(), alive.flatten()).clamp(min=1)
     scale = alive / sizes[bags] if mode == "mean" else alive

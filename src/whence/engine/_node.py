@@ -1,5 +1,6 @@
 """One operation as a rule sees it on the way back: its values, its messages, its ledger row."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ class Node:
     @property
     def _message_dtype(self) -> torch.dtype:
         message = self.message
-        tensor = message.c if message.c is not None else message.R
+        tensor = message.loose if message.loose is not None else message.R
         return torch.float32 if tensor is None else working_dtype(tensor.dtype)
 
     def input(self, index: int = 0) -> Tensor:
@@ -59,7 +60,21 @@ class Node:
         if self.row is not None:
             self.row.book(**columns)
 
+    def arrived(self, total: Tensor, absolute: Tensor) -> None:
+        """Book the sums of R and |R| at the output, where a rule has them at hand."""
+        if self.row is not None:
+            self.row.arrive(total, absolute)
+
     @property
     def booking(self) -> bool:
         """Whether anybody reads the ledger; booking costs a pass over the tensor."""
         return self.row is not None
+
+    def keep(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """A tensor that several targets over one tape share; otherwise made and forgotten."""
+        if name in self.op.cache:
+            return self.op.cache[name]
+        made = make()
+        if self.context.retain:
+            self.op.cache[name] = made
+        return made

@@ -19,7 +19,7 @@ def send_pointwise(node: Node) -> list[Message | None]:
     if message.c is None:
         return [message]
     if node.op.name == "relu":
-        return [Message(node.vjp([message.c])[0], message.R)]
+        return [_behind_relu(node, message)]
     closed = _RATIO.get(node.op.name)
     ratio = closed(node) if closed is not None else None
     if ratio is None:
@@ -27,6 +27,13 @@ def send_pointwise(node: Node) -> list[Message | None]:
     if node.booking and node.op.name not in _ZERO_AT_ZERO:
         node.book(bias=message.c * _at_zero(node))
     return [Message(message.c * ratio, message.R)]
+
+
+def _behind_relu(node: Node, message: Message) -> Message:
+    gate, c = known(node.op.outputs[0]), message.c
+    if c is not None and gate.dtype == c.dtype and not node.context.graph:
+        return Message(c, message.R, gate=gate)
+    return Message(node.vjp([c])[0], message.R)
 
 
 def _ratio(node: Node) -> Tensor:
@@ -76,10 +83,10 @@ def _sigmoid(node: Node) -> Tensor:
 def _leaky_relu(node: Node) -> Tensor:
     slope = node.op.argument(1, "negative_slope", 0.01)
     # the sign of the output is the sign of the input, which may have been overwritten
-    positive = known(node.op.outputs[0]) >= 0
+    positive = known(node.op.outputs[0]) >= 0 if slope > 0 else node.input() > 0
     dtype = node.input().dtype
     one = torch.ones((), dtype=dtype, device=positive.device)
-    return torch.where(positive, one, one * slope) if slope > 0 else _ratio(node)
+    return torch.where(positive, one, one * slope)
 
 
 _RATIO: dict[str, Callable[[Node], Tensor]] = {

@@ -5,15 +5,18 @@ and above the device. Nothing of the model is patched; module paths come from gl
 that live only as long as the recording.
 """
 
+import os
 import re
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import torch
+import torch.utils.checkpoint
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -26,8 +29,9 @@ from whence.engine._sign import sign_of
 from whence.engine._tape import Op, Slot, Source, Tape, Value
 
 REWRITE = Kind("rewrite", "index")
-_TORCH = torch.__path__[0]
-_OURS = __file__.rsplit("/", 2)[0].rsplit("\\", 2)[0]
+_TORCH = str(Path(torch.__path__[0])) + os.sep  # not torchvision, which starts the same
+_OURS = str(Path(__file__).parents[1]) + os.sep
+_CHECKPOINT = torch.utils.checkpoint.__file__
 _CHECKS_TYPES = re.compile(r"[/\\\\](jaxtyping|beartype|typeguard)[/\\\\]")
 _inside: dict[CodeType, int] = {}
 
@@ -91,7 +95,10 @@ class Recorder(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        kwargs = kwargs or {}
+        kwargs = dict(kwargs or {})
+        named = next((name for name in ("input", "tensor") if name in kwargs), None)
+        if not args and named is not None:
+            args = (kwargs.pop(named),)
         kind = kind_of(func)
         if kind.nature == "geometry":
             return self._read(func, kind, args, kwargs)
@@ -100,12 +107,8 @@ class Recorder(TorchFunctionMode):
         slotted = tuple([self._bind(argument, inputs) for argument in args[:read]]) + args[read:]
         keywords = {key: self._bind(argument, inputs) for key, argument in kwargs.items()}
         writes = kind.writes(args, kwargs)
-        if not inputs and not (writes and self._aliases.has(args[0])):
-            if writes:
-                self._aliases.protect_constant(args[0], self.tape.ops)
-            result = func(*args, **kwargs)
-            self._remember(result, kind)
-            return result
+        if not inputs:
+            return self._on_constants(func, kind, args, kwargs, writes)
         if "out" in kwargs and kwargs["out"] is not None:
             raise UnsupportedModel(
                 f"`out=` writes past the recording ({kind.name} at {self._where()}). "
@@ -114,9 +117,9 @@ class Recorder(TorchFunctionMode):
         if kind.nature == "constant":
             return self._independent(func, kind, args, kwargs, writes)
         name = _scaled_name(kind.name, kwargs)
-        simpler = None if writes else decomposition(name, args, kwargs)
+        simpler = decomposition(name, args, kwargs)
         if simpler is not None:
-            return self._simpler(simpler)
+            return self._simpler((lambda: args[0].copy_(simpler())) if writes else simpler)
         op = Op(kind, kind.nature, func, slotted, keywords, inputs)
         self._place(op)
         refine(op, self.tape)
@@ -137,6 +140,11 @@ class Recorder(TorchFunctionMode):
         if kind.name in ("numpy", "tolist", "__array__") and args:
             if isinstance(args[0], Tensor) and self.value_of(args[0]) is not None:
                 self._escaped = f"{kind.name} at {self._where()}"
+        if kind.name in ("item", "__float__") and self._value_quietly(args[0]) is not None:
+            self.tape.note(
+                f"{kind.name} at {self._where()} takes a number out of a tensor: what is made of "
+                "it is a constant."
+            )
         return func(*args, **kwargs)
 
     def _bind(self, argument: Any, inputs: list[Value]) -> Any:
@@ -171,6 +179,25 @@ class Recorder(TorchFunctionMode):
         elif isinstance(result, (list, tuple)):
             for each in result:
                 self._remember(each, kind)
+
+    def _on_constants(
+        self,
+        func: Callable[..., Any],
+        kind: Kind,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        writes: bool,
+    ) -> Any:
+        for written in (args[0] if writes else None, kwargs.get("out")):
+            self._aliases.protect_constant(written, self.tape.ops)
+        result = func(*args, **kwargs)
+        self._remember(result, kind)
+        if writes:
+            self._renew(args[0], None)
+        elif kind.aliases and args and isinstance(args[0], Tensor):
+            for view in _flat(result):
+                self._aliases.note(args[0], None, view, None)
+        return result
 
     def _independent(
         self,
@@ -207,6 +234,18 @@ class Recorder(TorchFunctionMode):
         op.path, op.module, op.call = self.modules.top()
         op.source = self._source or self._find_source()
         op.paths = (op.path,)
+        if self.graph:
+            self._refuse_checkpoint(op)
+
+    def _refuse_checkpoint(self, op: Op) -> None:
+        frame: Any = sys._getframe(2)
+        while frame is not None and frame.f_code.co_name != "record":
+            if frame.f_code.co_filename == _CHECKPOINT:
+                raise UnsupportedModel(
+                    f"create_graph=True cannot pass gradient checkpointing (at {op.where()}): what "
+                    "is computed again later is not what was recorded. Switch checkpointing off."
+                )
+            frame = frame.f_back
 
     def _finish(self, op: Op, result: Any, args: tuple[Any, ...]) -> Any:
         tensors = [result] if isinstance(result, Tensor) else list(_flat(result))
@@ -257,12 +296,15 @@ class Recorder(TorchFunctionMode):
             self._renew(target, value)
         return target if op.name == "setitem" and result is None else result
 
-    def _renew(self, target: Tensor, new: Value) -> None:
+    def _renew(self, target: Tensor, new: Value | None) -> None:
+        """Every other view of the written memory is a new value; `new` is None for a constant."""
         for member, old, frozen in self._aliases.overlapping(target, new):
-            inputs = [new] if old is None else [old, new]
+            inputs = [value for value in (old, new) if value is not None]
+            if not inputs:
+                continue
             first: Any = frozen if old is None else Slot(0)
-            geometry = self._aliases.geometry(member, target)
-            args = (first, Slot(len(inputs) - 1), *geometry)
+            second: Any = target.clone() if new is None else Slot(len(inputs) - 1)
+            args = (first, second, *self._aliases.geometry(member, target))
             op = Op(REWRITE, "index", rewrite, args, {}, inputs)
             self._place(op)
             value = Value(member if self.graph else member.detach(), op)
@@ -306,6 +348,14 @@ class Recorder(TorchFunctionMode):
         source = self._source or self._find_source()
         return f"{place}, {source}" if source else place
 
+    def _note_function(self, caller: Any) -> None:
+        if caller is not None and caller.f_code is _APPLY:
+            name = caller.f_locals["cls"].__name__
+            self.tape.note(
+                f"autograd.Function {name} is explained as the operations of its forward; "
+                "its own backward is not used."
+            )
+
     def _find_source(self) -> Source | None:
         frame: Any = sys._getframe(2)
         fallback = None
@@ -315,6 +365,7 @@ class Recorder(TorchFunctionMode):
             if where is None:
                 where = _inside[code] = _classify_file(code.co_filename)
             if where == 0:
+                self._note_function(frame.f_back)
                 return Source(code.co_filename, frame.f_lineno)
             if where == 1 and "/nn/modules/" in code.co_filename and fallback is None:
                 fallback = Source(code.co_filename, frame.f_lineno)
@@ -324,6 +375,7 @@ class Recorder(TorchFunctionMode):
         return fallback
 
 
+_APPLY = torch.autograd.Function.apply.__func__.__code__  # type: ignore[attr-defined]
 _NOTHING = Value(torch.empty(0))
 _ONLY_LIKE = {"view_as", "reshape_as", "expand_as", "type_as", "sum_to_size"}
 
@@ -332,7 +384,8 @@ def _carries(op: Op, tensor: Tensor) -> bool:
     """Whether relevance can pass: floats, and token ids that are only moved or counted up."""
     ids = all(not value.dtype.is_floating_point for value in op.inputs)
     if not tensor.is_floating_point():
-        return ids and len(op.inputs) == 1 and op.nature in ("index", "sum", "scale")
+        counted = len(op.inputs) == 1 and op.nature in ("sum", "scale")
+        return ids and (counted or op.nature == "index")
     pixels = ids and op.inputs[0].dtype == torch.uint8
     return not ids or pixels or op.nature == "embedding"
 

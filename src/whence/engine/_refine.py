@@ -53,9 +53,18 @@ def run(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not asked:
             result, op.extra = op.func(*args, **{**kwargs, "return_indices": True})
             return result
+    if op.name.startswith("fractional") and op.argument(5, "_random_samples") is None:
+        samples = {"_random_samples": _regions(args[0], int(op.name[-2]))}
+        op.kwargs, kwargs = {**op.kwargs, **samples}, {**kwargs, **samples}
     if op.func is torch.mul and isinstance(op.extra, Tensor):
         return args[0] * op.extra
     return op.func(*args, **kwargs)
+
+
+def _regions(x: Tensor, dims: int) -> Tensor:
+    """One draw of fractional pooling's regions, kept so that the way back sees the same."""
+    batch = x.shape[0] if x.dim() == dims + 2 else 1
+    return torch.rand(batch, x.shape[-dims - 1], dims, dtype=x.dtype, device=x.device)
 
 
 def _refine_scale(op: Op) -> None:

@@ -4,13 +4,13 @@ Behind a ReLU and pooling the sign is known from the data flow, so half of the b
 alpha-beta and gamma are zero and need not run.
 """
 
-from whence.engine._tape import Op
+from whence.engine._tape import Op, tensors_in
 
 _ALWAYS = set("relu sigmoid softmax hardsigmoid softplus abs square sqrt exp relu6".split())
 _MIXES_CONSTANTS = set(
     """where masked_fill setitem copy index_put index_copy scatter select_scatter slice_scatter
     masked_scatter index_fill fill rewrite pad constant_pad_nd alpha_dropout
-    feature_alpha_dropout diff interpolate grid_sample sub""".split()
+    feature_alpha_dropout diff index_add index_reduce interpolate grid_sample sub""".split()
 )
 _KEEPS = {"index", "average", "max", "sum"}
 
@@ -35,5 +35,8 @@ def sign_of(op: Op) -> bool | None:
 
 
 def _only_values(op: Op) -> bool:
-    """An addition also has to know its constant, so it counts only when both sides are values."""
-    return op.nature != "sum" or len(op.inputs) == 2
+    """Constants have signs of their own, so only what is made of values alone counts."""
+    if op.nature == "sum":
+        return len(op.inputs) == 2
+    constants = tensors_in([list(op.args), op.kwargs])
+    return not any(tensor.is_floating_point() for tensor in constants)

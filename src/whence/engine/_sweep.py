@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from whence._errors import UnsupportedOperations
+from whence._numerics import streamed
 from whence.engine._adjoints import known
 from whence.engine._context import Context
-from whence.engine._ledger import Ledger
+from whence.engine._ledger import Ledger, Row
 from whence.engine._linear import Linear
 from whence.engine._message import Message
 from whence.engine._natures import NEEDS_RULE, SENDERS
@@ -88,11 +89,14 @@ def require_rules(ops: list[Op], rules: dict[int, Any]) -> None:
         else:
             lines.append(f"  {op.where()}: add (where.kind({op.name!r}), {_advice(op)})")
     many = "1 operation has" if len(missing) == 1 else f"{len(missing)} operations have"
+    advice = (
+        "\nAdd the lines to the composite, e.g. composite + [(...), (...)]. "
+        "rules.Gradient() passes relevance by the plain gradient, which conserves nothing."
+    )
     raise UnsupportedOperations(
         f"Every operation between the input and the target needs a rule; {many} none:\n"
         + "\n".join(dict.fromkeys(lines))
-        + "\nAdd the lines to the composite, e.g. Composite([*composite.entries, ...]). "
-        "rules.Gradient() passes relevance by the plain gradient, which conserves nothing."
+        + (advice if any(not isinstance(op.extra, str) for op in missing) else "")
     )
 
 
@@ -157,18 +161,28 @@ def _send(
     return sent
 
 
-def _balance(op: Op, arrived: list[Message | None], sent: list[Message | None], row: Any) -> None:
-    parts = [
-        relevance_of(value, message)
-        for value, message in zip(op.outputs, arrived, strict=True)
-        if message is not None
-    ]
-    received = [
-        relevance_of(value, message)
-        for value, message in zip(op.inputs, sent, strict=True)
-        if message is not None and not message.empty
-    ]
-    if len(parts) == 1:
-        row.close(parts[0], received)
-        return
-    row.close(torch.cat([part.flatten(1) for part in parts], 1), received)
+def _balance(op: Op, arrived: list[Message | None], sent: list[Message | None], row: Row) -> None:
+    """Enter both sides of the row, unless the rule has entered its own sums on the way."""
+    if not row.balanced:
+        for value, message in zip(op.outputs, arrived, strict=True):
+            if message is not None:
+                row.arrive(*_totals(value, message))
+    for value, message in zip(op.inputs, sent, strict=True):
+        if message is not None and not message.empty:
+            row.send(*_totals(value, message))
+
+
+def _totals(value: Value, message: Message) -> tuple[Tensor, Tensor]:
+    """The sums of R and of |R|, for each sample."""
+    c = message.loose
+    if c is None or message.R is not None:
+        R = relevance_of(value, message)
+        return R, R.abs()
+    data = message.gate if message.gate is not None else known(value).to(c.dtype)
+    _, total, absolute = streamed(_product_and_size, c, data)
+    return total, absolute
+
+
+def _product_and_size(c: Tensor, a: Tensor, out: None) -> tuple[None, Tensor, Tensor]:
+    R = c * a
+    return None, R.sum(1), R.abs().sum(1)

@@ -13,7 +13,15 @@ from whence.explainers._gradient import (
 from whence.explainers._lrp import LRP, DeepTaylor
 from whence.explainers._noise import SmoothGrad
 from whence.explainers._path import IntegratedGradients
-from whence.explainers._registry import describe, explain, method_class, methods, preset, presets
+from whence.explainers._registry import (
+    describe,
+    describe_preset,
+    explain,
+    method_class,
+    methods,
+    preset,
+    presets,
+)
 from whence.explainers._tiles import Occlusion
 
 __all__ = [
@@ -31,6 +39,7 @@ __all__ = [
     "Sensitivity",
     "SmoothGrad",
     "describe",
+    "describe_preset",
     "explain",
     "method_class",
     "methods",

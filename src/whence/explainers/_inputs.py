@@ -98,6 +98,10 @@ class Inputs:
         if not self.leaves:
             raise InvalidInput("There is nothing to explain: no input is a tensor of numbers.")
         for leaf in self.leaves:
+            if leaf.numel() == 0:
+                raise InvalidInput(
+                    f"An input of shape {tuple(leaf.shape)} is empty: there is nothing to explain."
+                )
             if leaf.is_floating_point() and leaf.isnan().any():
                 raise InvalidInput(
                     f"An input of shape {tuple(leaf.shape)} contains NaN; relevance of it is "

@@ -33,7 +33,13 @@ def _mask(name: str, condition: Any, shape: torch.Size) -> Tensor:
                 f"The condition on {name!r} names channel {max(condition)}, but it has {shape[1]}."
             ) from error
         return channels.view(-1, *[1] * (len(shape) - 2))
-    mask = torch.as_tensor(condition).to(torch.get_default_dtype())
+    try:
+        mask = torch.as_tensor(condition).to(torch.get_default_dtype())
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidInput(
+            f"The condition on {name!r} must be a channel, a list of channels or a mask, got "
+            f"{condition!r}."
+        ) from error
     if mask.dim() == 1 and len(shape) > 2 and mask.shape[0] == shape[1]:
         mask = mask.view(-1, *[1] * (len(shape) - 2))
     try:

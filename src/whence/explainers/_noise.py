@@ -63,7 +63,7 @@ class SmoothGrad(Explainer):
             fixed,
             self.n,
             self.chunk,
-            lambda leaf, k: _noisy(given.leaves[leaf], draws[leaf](k), self.level),
+            lambda leaf, k: _noisy(given.leaves[leaf].detach(), draws[leaf](k), self.level),
             torch.full((self.n,), 1 / self.n),
         )
         return Explanation(

@@ -56,17 +56,17 @@ class IntegratedGradients(Explainer):
             return average.each(self, inputs, target, options)
         clean = answer(self.model, inputs, self.output)
         fixed = fix_target(target, clean)
-        bases = [self._base(leaf) for leaf in given.leaves]
+        leaves = [leaf.detach() for leaf in given.leaves]
+        bases = [self._base(leaf) for leaf in leaves]
         points, weights = numpy.polynomial.legendre.leggauss(self.steps)
         times = torch.as_tensor((points + 1) / 2)
 
         def at(leaf: int, k: int) -> Tensor:
-            base = bases[leaf]
-            return base + float(times[k]) * (given.leaves[leaf] - base)
+            return bases[leaf] + float(times[k]) * (leaves[leaf] - bases[leaf])
 
         shares = torch.as_tensor(weights / 2)
         slopes = average.over(self.inner, given, fixed, self.steps, self.chunk, at, shares)
-        pairs = zip(given.leaves, bases, slopes, strict=True)
+        pairs = zip(leaves, bases, slopes, strict=True)
         relevance = [(leaf - base) * slope for leaf, base, slope in pairs]
         score = fixed.score(clean)
         start = fixed.score(answer(self.model, given.replaced(bases), self.output))

@@ -136,3 +136,9 @@ def describe(name: str) -> dict[str, Any]:
     summary = (inspect.getdoc(kind) or "").split("\n")[0]
     papers = [REFERENCES[key] for key in kind.sources]
     return {"name": name, "summary": summary, "decomposes": kind.decomposes, "papers": papers}
+
+
+def describe_preset(name: str) -> dict[str, Any]:
+    """One named composite in words: the function that makes it, and its docstring."""
+    make = _PRESETS[name]
+    return {"name": name, "function": make.__name__, "text": inspect.getdoc(make) or ""}

@@ -37,6 +37,11 @@ def pick_output(output: Any, which: Any = None) -> Any:
     if callable(which):
         return which(output)
     if which is not None:
+        if isinstance(output, Tensor):
+            raise InvalidInput(
+                f"output={which!r} was asked for, but the model returns one tensor. Leave output= "
+                "out, or give a function of it."
+            )
         try:
             return output[which]
         except (KeyError, IndexError, TypeError) as error:
@@ -90,7 +95,7 @@ def _output_value(tape: Tape, output: Tensor, target: Target) -> Value:
     if value is None:
         raise UnsupportedModel(
             "The explained output does not depend on the explained inputs: nothing was recorded "
-            "between them. Was it detached, or computed outside torch?"
+            "between them. Was it detached, or computed outside torch? " + " ".join(tape.notes)
         )
     op = value.op
     if isinstance(target, Relative):

@@ -23,13 +23,15 @@ from whence.engine import (
     WeightCache,
     record,
     require_rules,
+    restore,
     sweep,
 )
+from whence.explainers._compile import Compiled
 from whence.explainers._explainer import Explainer
 from whence.explainers._inputs import Inputs
 from whence.explainers._masks import masks_at
 from whence.explainers._start import Start, pick_output, start_at, values_at
-from whence.targets import Each, Target, as_target
+from whence.targets import Each, Highest, Target, as_target
 
 
 class TapeExplainer(Explainer):
@@ -103,6 +105,27 @@ class TapeExplainer(Explainer):
         tape, starts = self._record(Inputs.of(inputs, self.batch_axis), [as_target(target)], False)
         ops = tape.reaching([starts[0].value])
         return assignment(ops, self.composite_for(ops).rules_for(ops))
+
+    def compile(self, example: Tensor, *, optimise: bool = True) -> Compiled:
+        """The whole explanation frozen for the shape of `example`: a fast callable
+        `compiled(inputs, target) -> relevance`, equal on new inputs of other signs and classes.
+
+        The model's weights are those of this moment. Models that branch on data raise. With
+        `optimise` the graph is compiled to machine code where a C++ compiler is found.
+        """
+        found = self.explain(example, ledger=None)  # checks the model, and fills the weight cache
+        start = self._record(Inputs.of(example, self.batch_axis), [Highest()], False)[1][0]
+        options: dict[str, Any] = {
+            "conditions": None, "taps": (), "ledger": None, "create_graph": False, "frozen": True,
+        }  # fmt: skip
+
+        def explain(inputs: Tensor, target: Target) -> Tensor:
+            given = Inputs(inputs, (inputs,), {}, self.batch_axis)
+            return self._explain(given, [target], options)[0].relevance
+
+        if not isinstance(found.relevance, Tensor):
+            raise InvalidInput("compile() is for models with one tensor as input.")
+        return Compiled(explain, example, restore(start.value), optimise=optimise)
 
     def _record(
         self, given: Inputs, targets: list[Target], graph: bool
@@ -239,7 +262,8 @@ class TapeExplainer(Explainer):
 
 def _per_sample(relevance: Tensor, batch: int, axis: int) -> Tensor:
     if relevance.dim() > axis and relevance.shape[axis] == batch:
-        return relevance.detach().movedim(axis, 0).flatten(1).sum(1).double().cpu()
+        rows = relevance.detach().movedim(axis, 0).reshape(batch, -1)
+        return rows.sum(1).double().cpu()
     return relevance.detach().sum().double().cpu() / batch
 
 

@@ -56,7 +56,7 @@ class Occlusion(Explainer):
             return average.each(self, inputs, target, options)
         if len(given.leaves) != 1:
             raise InvalidInput(f"Occlusion covers one input, got {len(given.leaves)}.")
-        x = given.leaves[0]
+        x = given.leaves[0].detach()
         clean = answer(self.model, inputs, self.output)
         fixed = fix_target(target, clean)
         score = fixed.score(clean)
@@ -67,7 +67,7 @@ class Occlusion(Explainer):
             part = tiles[begin : begin + together]
             copies = torch.cat([self._covered(x, tile) for tile in part])
             answers = answer(self.model, given.replaced([copies]), self.output)
-            scores = repeat_target(fixed, len(part)).score(answers)
+            scores = repeat_target(fixed, len(part), len(x)).score(answers)
             for tile, after in zip(part, scores.view(len(part), len(x)), strict=True):
                 total[tile] += (score - after).view(-1, *[1] * (x.dim() - 1))
                 count[tile] += 1

@@ -40,7 +40,7 @@ class average:  # noqa: N801  (a namespace: average.over, average.each)
             leaves = [
                 torch.cat([copy(leaf, k) for k in numbers]) for leaf in range(len(given.leaves))
             ]
-            asked = repeat_target(target, len(numbers))
+            asked = repeat_target(target, len(numbers), given.batch)
             found = inner.explain(_repeated(given, leaves, len(numbers)), asked)
             for leaf, part in enumerate(named(found.relevance).values()):
                 parts = part.unflatten(0, (len(numbers), given.batch))

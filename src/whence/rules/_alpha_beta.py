@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from whence._errors import InvalidInput
-from whence._numerics import divide
+from whence._numerics import divide, streamed
 from whence.engine import Linear, Message, Node
 from whence.rules._rule import Rule, book_bias, check_bias, handed_out, linear_of
 from whence.rules._sides import Sides
@@ -74,36 +75,52 @@ class ZPlus(Rule):
 
 
 def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[Message | None]:
-    """The common body of these rules."""
-    sides = Sides(linear)
-    R = linear.relevance()
-    s_plus, lost_plus = _share(linear, sides.plus, alpha * R, policy, positive=True)
-    s_minus, lost_minus = None, None
-    if beta:
-        s_minus, lost_minus = _share(linear, sides.minus, -beta * R, policy, positive=False)
+    """The common body of these rules: s+ = alpha R / z+, s- = -beta R / z-, and back."""
+    sides = Sides(linear, biased=policy != "zero")
+    s_plus = _share(linear, sides.plus, alpha)
+    s_minus = _share(linear, sides.minus, -beta) if beta else None
     sent = Message(sides.back(s_plus, s_minus))
-    for lost in (lost_plus, lost_minus):
-        if lost is not None:
-            sent = sent.plus(lost)
+    for s, bias in ((s_plus, sides.high), (s_minus, sides.low)):
+        if s is None or bias is None:
+            continue
+        if policy == "distribute":
+            sent = sent.plus(handed_out(linear, bias * s))
+        else:
+            book_bias(linear, bias, s)
     return [sent]
 
 
-def _share(
-    linear: Linear, side: Tensor, R: Tensor, policy: str, *, positive: bool
-) -> tuple[Tensor, Message | None]:
-    """s = R / side with the bias's part of it, booked or handed out."""
-    bias = linear.bias
-    if bias is None or policy == "zero":
-        s = divide(R, side)
+def _share(linear: Linear, side: Tensor, part: float) -> Tensor:
+    """part R / side; what meets an empty side is booked as dropped."""
+    if linear.pair is None:
+        R = part * linear.relevance()
         if linear.booking:
             linear.book(dropped=R * (side == 0))
-        return s, None
-    part = bias.clamp(min=0) if positive else bias.clamp(max=0)
-    total = side + part
-    s = divide(R, total)
-    if linear.booking:
-        linear.book(dropped=R * (total == 0))
-    if policy == "distribute":
-        return s, handed_out(linear, part * s)
-    book_bias(linear, part, s)
-    return s, None
+        return divide(R, side)
+    return shared_out(linear, side, part)
+
+
+def shared_out(linear: Linear, total: Tensor, part: float = 1.0) -> Tensor:
+    """s = part z c / total in one pass over large tensors, with the sums for the ledger."""
+    pair = linear.pair
+    assert pair is not None
+    if not linear.booking:
+        s, *_ = streamed(lambda c, z, t, out: _quotient(part * c * z, t, out), *pair, total, write=True)
+        return s
+
+    def function(c: Tensor, z: Tensor, t: Tensor, out: Tensor | None) -> tuple[Tensor, ...]:
+        R = c * z
+        (s,) = _quotient(part * R, t, out)
+        return s, R.sum(1), R.abs().sum(1), (R * (t == 0)).sum(1)
+
+    s, arrived, absolute, dropped = streamed(function, *pair, total, write=True)
+    if not linear.row.balanced:
+        linear.arrived(arrived, absolute)
+    linear.book(dropped=part * dropped)
+    return s
+
+
+def _quotient(R: Tensor, t: Tensor, out: Tensor | None) -> tuple[Tensor]:
+    if torch.is_grad_enabled():
+        return (divide(R, t),)
+    return (torch.div(R, t, out=out).masked_fill_(t == 0, 0),)

@@ -50,9 +50,8 @@ class ZBox(Rule):
         low, high = self._bounds(x)
         if not linear.context.frozen:
             _check_inside(linear, x, low, high)
-        z = linear.z if linear.bias is None else linear.z - linear.bias
         box = linear.apply(low, linear.positive) + linear.apply(high, linear.negative)
-        total = z - box
+        total = linear.plain - box
         R = linear.relevance()
         s = divide(R, total)
         if linear.booking:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from whence._errors import InvalidInput
-from whence._numerics import divide, sign, stabiliser
+from whence._numerics import divide, sign, stabiliser, streamed
 from whence.engine import Linear, Message, Node
 from whence.rules._rule import Rule, book_bias, check_bias, handed_out, linear_of
 
@@ -31,7 +32,9 @@ class Zero(Rule):
     def send(self, node: Node) -> list[Message | None]:
         linear = linear_of(node, self)
         if self.bias == "zero" and linear.bias is not None:
-            return _through(linear, divide(linear.relevance(), linear.z - linear.bias), None)
+            R, plain = linear.relevance(), linear.plain
+            _book_dropped(linear, R, plain)
+            return _through(linear, divide(R, plain), None)
         message = linear.message
         s = message.c
         if message.R is not None:
@@ -48,7 +51,8 @@ class Epsilon(Rule):
 
         R_i = sum_j a_i w_ij / (z_j + eps_j sgn z_j) R_j,   sgn 0 = +1
 
-    `epsilon` is relative by default: eps_j = epsilon times the RMS of z over one row of the map.
+    `epsilon` is relative by default: eps_j = epsilon times the RMS of z over one row of the map
+    (of max(z, 0) where only a ReLU reads it).
     `scale="absolute"` takes eps_j = epsilon as the paper does.
 
     Unlike the paper, `bias="distribute"` gives the bias's (and the stabiliser's) share to the
@@ -71,29 +75,55 @@ class Epsilon(Rule):
 
     def send(self, node: Node) -> list[Message | None]:
         linear = linear_of(node, self)
-        message, z = linear.message, linear.z
         if self.bias == "zero" and linear.bias is not None:
-            return self._without_bias(linear, z - linear.bias)
-        eps = stabiliser(z, self.epsilon, self.scale, linear.row_axes)
-        if message.R is None and message.c is not None:
-            size = z.abs()
-            s = message.c * (size / (size + eps))  # z / (z + eps sgn z), without the sign
+            return self._shared(linear, linear.plain, None, linear.plain)
+        pair = linear.pair
+        if pair is None or self.bias == "distribute":
+            return self._shared(linear, linear.z, linear.bias, linear.let_through(linear.z))
+        c, z = pair
+        eps = stabiliser(linear.let_through(z), self.epsilon, self.scale, linear.row_axes)
+        rows = [linear.rows(each) for each in (c, z, eps)]
+        if not linear.booking:
+            s, *_ = streamed(_damped, *rows, write=True)
         else:
-            s = linear.relevance() / (z + eps * sign(z))
-        if linear.booking and self.bias != "distribute":
-            linear.book(epsilon=s * sign(z) * eps)
-        if self.bias == "distribute":
-            share = eps * sign(z) * s
-            share = share if linear.bias is None else share + linear.bias * s
-            return [Message(linear.transpose(s)).plus(handed_out(linear, share))]
-        return _through(linear, s, linear.bias)
+            s, total, absolute, absorbed = streamed(_damped_and_booked, *rows, write=True)
+            shape = z.shape[: z.dim() - len(linear.row_axes)]
+            linear.arrived(total.view(shape), absolute.view(shape))
+            linear.book(epsilon=absorbed.view(shape))
+        s = s.view(z.shape)
+        book_bias(linear, linear.bias, s)
+        return [Message(linear.transpose(s))]
 
-    def _without_bias(self, linear: Linear, z: Tensor) -> list[Message | None]:
-        eps = stabiliser(z, self.epsilon, self.scale, linear.row_axes) * sign(z)
+    def _shared(
+        self, linear: Linear, z: Tensor, bias: Tensor | None, scale: Tensor
+    ) -> list[Message | None]:
+        """The rule as it is written, for relevance that is not of the form z c as well."""
+        eps = stabiliser(scale, self.epsilon, self.scale, linear.row_axes) * sign(z)
         s = linear.relevance() / (z + eps)
+        if self.bias == "distribute":
+            share = eps * s if bias is None else (eps + bias) * s
+            return [Message(linear.transpose(s)).plus(handed_out(linear, share))]
         if linear.booking:
             linear.book(epsilon=s * eps)
-        return _through(linear, s, None)
+        return _through(linear, s, bias)
+
+
+def _damped(c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None) -> tuple[Tensor]:
+    """c z / (z + eps sgn z), in which the signs cancel."""
+    size = z.abs()
+    return (torch.mul(c, size / (size + eps), out=out),)
+
+
+def _damped_and_booked(
+    c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The same, with the sums of R = z c, of |R|, and of eps_j s_j = eps R / (|z| + eps)."""
+    size = z.abs()
+    damped = size + eps
+    s = torch.mul(c, size / damped, out=out)
+    R = c * z
+    absorbed = eps * (R / damped)
+    return s, R.sum(1), R.abs().sum(1), absorbed.sum(1)
 
 
 def _through(

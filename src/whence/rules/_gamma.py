@@ -8,6 +8,7 @@ import torch
 from whence._errors import InvalidInput
 from whence._numerics import divide
 from whence.engine import Linear, Message, Node
+from whence.rules._alpha_beta import shared_out
 from whence.rules._rule import Rule, book_bias, check_bias, handed_out, linear_of
 from whence.rules._sides import Sides
 
@@ -37,70 +38,54 @@ class Gamma(Rule):
 
     def send(self, node: Node) -> list[Message | None]:
         linear = linear_of(node, self)
+        sides = Sides(linear, biased=self.bias != "zero")
         if linear.nonnegative and linear.behind_relu:
-            return self._behind_relu(linear)
-        sides, z, gamma = Sides(linear), linear.z, self.gamma
-        R, bias = linear.relevance(), linear.bias
-        up = z >= 0
-        low = high = None
-        plain = z
-        if bias is not None:
-            plain = z - bias
-            low, high = bias.clamp(max=0), bias.clamp(min=0)
-        plus = sides.plus
+            return self._behind_relu(linear, sides)
+        z = linear.z
+        base = z if sides.biased or linear.bias is None else linear.plain
         # where z < 0 its negative side dominates, so the difference loses no digits there
-        minus = plain - plus if linear.nonnegative else sides.minus
-        base = plain if self.bias == "zero" or bias is None else z
-        side = torch.where(up, plus, minus)
-        if self.bias != "zero" and low is not None and high is not None:
-            side = side + torch.where(up, high, low)
-        total = base + gamma * side
-        s = divide(R, total)
-        if linear.booking:
-            linear.book(dropped=R * (total == 0))
-        s_up, s_down = torch.where(up, s, 0), torch.where(up, 0, s)
-        sent = Message(self._back(linear, sides, s, s_up, s_down))
-        if self.bias == "zero" or bias is None or low is None or high is None:
-            return [sent]
-        part = bias + gamma * torch.where(up, high, low)
-        if self.bias == "distribute":
-            return [sent.plus(handed_out(linear, part * s))]
-        if linear.booking:
-            linear.book(bias=part * s)
-        return [sent]
-
-    def _back(
-        self,
-        linear: Linear,
-        sides: Sides,
-        s: torch.Tensor,
-        s_up: torch.Tensor,
-        s_down: torch.Tensor,
-    ) -> torch.Tensor:
-        if not linear.nonnegative:
-            return linear.transpose(s) + self.gamma * sides.back(s_up, s_down)
-        return linear.transpose(s_up, self._raised(linear)) + linear.transpose(
-            s_down,
-            linear.modified(f"gamma-{self.gamma}", lambda w: w + self.gamma * w.clamp(max=0)),
-        )
-
-    def _behind_relu(self, linear: Linear) -> list[Message | None]:
-        """Fast path: outputs <= 0 carry nothing and a >= 0, so one set of weights is enough."""
-        weight, bias = self._raised(linear), linear.bias
-        total = linear.apply(linear.a, weight)
-        part = None
-        if bias is not None and self.bias != "zero":
-            part = bias + self.gamma * bias.clamp(min=0)
-            total = total + part
+        minus = base - sides.plus if linear.nonnegative else sides.minus
+        up = z >= 0
+        total = base + self.gamma * torch.where(up, sides.plus, minus)
         R = linear.relevance()
         s = divide(R, total)
         if linear.booking:
             linear.book(dropped=R * (total == 0))
-        sent = Message(linear.transpose(s, weight))
-        if part is not None and self.bias == "distribute":
-            return [sent.plus(handed_out(linear, part * s))]
+        s_up, s_down = torch.where(up, s, 0), torch.where(up, 0, s)
+        if linear.nonnegative:
+            c = linear.transpose(s_up, self._raised(linear))
+            c = c + linear.transpose(s_down, self._lowered(linear))
+        else:
+            c = linear.transpose(s) + self.gamma * sides.back(s_up, s_down)
+        if sides.high is None or sides.low is None or linear.bias is None:
+            return [Message(c)]
+        part = linear.bias + self.gamma * torch.where(up, sides.high, sides.low)
+        return self._with_bias(linear, c, part * s)
+
+    def _behind_relu(self, linear: Linear, sides: Sides) -> list[Message | None]:
+        """Fast path: outputs <= 0 carry nothing and a >= 0, so one set of weights is enough."""
+        weight, part = self._raised(linear), None
+        if sides.high is not None and linear.bias is not None:
+            part = linear.bias + self.gamma * sides.high
+        total = linear.keep(f"{self}", lambda: linear.apply(linear.a, weight, part))
+        s = shared_out(linear, total)
+        sent = linear.transpose(s, weight)
+        if part is None:
+            return [Message(sent)]
+        if self.bias == "distribute":
+            return self._with_bias(linear, sent, part * s)
         book_bias(linear, part, s)
-        return [sent]
+        return [Message(sent)]
+
+    def _with_bias(self, linear: Linear, c: torch.Tensor, share: torch.Tensor) -> list[Message | None]:
+        if self.bias == "distribute":
+            return [Message(c).plus(handed_out(linear, share))]
+        if linear.booking:
+            linear.book(bias=share)
+        return [Message(c)]
 
     def _raised(self, linear: Linear) -> torch.Tensor:
         return linear.modified(f"gamma+{self.gamma}", lambda w: w + self.gamma * w.clamp(min=0))
+
+    def _lowered(self, linear: Linear) -> torch.Tensor:
+        return linear.modified(f"gamma-{self.gamma}", lambda w: w + self.gamma * w.clamp(max=0))

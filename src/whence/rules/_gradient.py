@@ -31,6 +31,8 @@ class Gradient(Rule):
     conserves: ClassVar[str] = "linear and homogeneous operations only"
 
     def send(self, node: Node) -> list[Message | None]:
+        if isinstance(node, Linear):  # its transpose includes a joined batch norm
+            return [Message(node.transpose(_coefficient(node, node.message)))]
         given = node.vjp([None if m is None else _coefficient(node, m) for m in node.messages])
         return [None if c is None else Message(c) for c in given]
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from whence._errors import InvalidInput
+from whence._numerics import divide
 from whence.engine import Linear, Message, Node
 
 BIAS_POLICIES = ("absorb", "zero", "distribute")
@@ -53,5 +54,8 @@ def book_bias(linear: Linear, bias: Tensor | None, s: Tensor) -> None:
 
 
 def handed_out(linear: Linear, share: Tensor) -> Message:
-    """Give each output's `share` to all of its inputs in equal parts."""
-    return Message(R=linear.spread(share / linear.count()))
+    """Give each output's `share` to all of its inputs in equal parts, or book it without any."""
+    count = linear.count()
+    if linear.booking:
+        linear.book(dropped=share * (count == 0))
+    return Message(R=linear.spread(divide(share, count)))

@@ -1,9 +1,9 @@
 """The positive and the negative contributions of a linear map, for any signs of its input.
 
-    z+ = W+ a+ + W- a-   (what raises the output)      z- = W- a+ + W+ a-   (what lowers it)
+    z+ = W+ a+ + W- a- (+ b+)  raises the output      z- = W- a+ + W+ a- (+ b-)  lowers it
     back(s+, s-) = c with  c_i = (W+^T s+ + W-^T s-)_i for a_i >= 0, (W-^T s+ + W+^T s-)_i else
 
-Biases are the caller's. Where a >= 0 half of the terms vanish and are not computed.
+Where a >= 0 half of the terms vanish and are not computed.
 """
 
 from functools import cached_property
@@ -16,30 +16,33 @@ from whence.engine import Linear
 
 
 class Sides:
-    """z+ and z- of one linear operation, computed when asked for."""
+    """z+ and z- of one linear operation, with the bias on the side of its sign if asked for."""
 
-    def __init__(self, linear: Linear) -> None:
+    def __init__(self, linear: Linear, *, biased: bool) -> None:
         self.linear = linear
+        self.biased = biased and linear.bias is not None
+
+    @cached_property
+    def high(self) -> Tensor | None:
+        """b+, or None without a bias."""
+        bias = self.linear.bias
+        return bias.clamp(min=0) if self.biased and bias is not None else None
+
+    @cached_property
+    def low(self) -> Tensor | None:
+        """b-, or None without a bias."""
+        bias = self.linear.bias
+        return bias.clamp(max=0) if self.biased and bias is not None else None
 
     @cached_property
     def plus(self) -> Tensor:
-        """z+, without the bias."""
-        linear = self.linear
-        if linear.nonnegative:
-            return linear.apply(linear.a, linear.positive)
-        if self._both is not None:
-            return self._both[0]
-        return self._apply(linear.positive, linear.negative)
+        """z+."""
+        return self.linear.keep(f"plus {self.biased}", self._plus)
 
     @cached_property
     def minus(self) -> Tensor:
-        """z-, without the bias."""
-        linear = self.linear
-        if self._both is not None:
-            return self._both[1]
-        if linear.nonnegative:
-            return linear.apply(linear.a, linear.negative)
-        return self._apply(linear.negative, linear.positive)
+        """z-."""
+        return self.linear.keep(f"minus {self.biased}", self._minus)
 
     def back(self, s_plus: Tensor | None, s_minus: Tensor | None) -> Tensor:
         """The coefficient that both sides send to the input."""
@@ -52,10 +55,26 @@ class Sides:
         lowering = self._transposed(linear.negative, s_plus, linear.positive, s_minus)
         return torch.where(linear.a >= 0, raising, lowering)
 
-    def _apply(self, over_positive: Tensor, over_negative: Tensor) -> Tensor:
+    def _plus(self) -> Tensor:
         linear = self.linear
-        high = linear.apply(linear.a.clamp(min=0), over_positive)
-        return high + linear.apply(linear.a.clamp(max=0), over_negative)
+        if linear.nonnegative:
+            return linear.apply(linear.a, linear.positive, self.high)
+        if self._both is not None:
+            return self._both[0]
+        return self._apply(linear.positive, linear.negative, self.high)
+
+    def _minus(self) -> Tensor:
+        linear = self.linear
+        if self._both is not None:
+            return self._both[1]
+        if linear.nonnegative:
+            return linear.apply(linear.a, linear.negative, self.low)
+        return self._apply(linear.negative, linear.positive, self.low)
+
+    def _apply(self, over_positive: Tensor, over_negative: Tensor, bias: Tensor | None) -> Tensor:
+        linear = self.linear
+        first = linear.apply(linear.a.clamp(min=0), over_positive, bias)
+        return first + linear.apply(linear.a.clamp(max=0), over_negative)
 
     def _transposed(
         self, first: Tensor, s_first: Tensor | None, second: Tensor, s_second: Tensor | None
@@ -73,29 +92,30 @@ class Sides:
     def _both(self) -> tuple[Tensor, Tensor] | None:
         """Both sides from the recorded output, where enough digits remain, else None.
 
-        With u = |W| |a| and z = W a: z+ = (z + u) / 2 and z- = (z - u) / 2. The difference loses
-        digits on outputs with nearly one side only, so it must be at least 1 % of u (a millionth
-        in float64) wherever relevance arrives. Never while freezing: it reads a value back.
+        With u = |W| |a| + |b|: z+ = (z + u) / 2 and z- = (z - u) / 2. The difference loses digits
+        on outputs with nearly one side only, so it must be at least 1 % of u + |b| (a millionth in
+        float64) wherever relevance arrives. Never while freezing: it reads a value back.
         """
-        linear = self.linear
+        linear, op = self.linear, self.linear.op
         if linear.context.frozen or linear.context.graph or not FAST:
             return None
-        if linear.z.shape != linear.op.outputs[0].shape or linear.op.outputs[0].data is None:
-            if not linear.behind_relu:
-                return None
-        z = linear.z if linear.bias is None else linear.z - linear.bias
+        if op.outputs[0].data is None and not linear.behind_relu:
+            return None
+        bias = linear.bias
+        z = linear.z if self.biased or bias is None else linear.z - bias
         if linear.nonnegative:
             plus = self.plus
             minus = z - plus
         else:
-            u = linear.apply(linear.a.abs(), linear.absolute)
-            plus, minus = (z + u) / 2, (z - u) / 2
+            size = None if bias is None or not self.biased else bias.abs()
+            u = linear.apply(linear.a.abs(), linear.absolute, size)
+            plus = (z + u) / 2
+            minus = z - plus
         limit = 1e-2 if z.dtype == torch.float32 else 1e-6
-        least = torch.minimum(plus, -minus) / (plus - minus)
-        message = linear.message
-        if message.R is None and message.c is not None:
-            least = torch.where(message.c == 0, 1.0, least)
-        return (plus, minus) if bool(least.amin() >= limit) else None
+        R = linear.relevance()
+        size = plus - minus if self.biased or bias is None else plus - minus + bias.abs()
+        least = torch.where(R == 0, 1.0, torch.minimum(plus, -minus) / size)
+        return (plus, minus) if float(least.amin()) >= limit else None
 
     def _back_fast(self, s_plus: Tensor | None, s_minus: Tensor | None) -> Tensor:
         linear = self.linear
@@ -110,3 +130,4 @@ class Sides:
 
 
 FAST = True  # tests set it to False to run everything on the plain branches
+

@@ -3,7 +3,7 @@
 Every oracle has the form `oracle(a, W, b, z, R, connected) -> R_in` for one row of a linear map:
 a (inputs,), W (outputs, inputs), b, z, R (outputs,); z = W a + b. `connected` (outputs, inputs)
 says which inputs an output reads, also where the weight is zero. Nothing here looks at the rules'
-code; neurons are taken one after the other.
+code; neurons are taken one after the other. Where only a ReLU reads z, z is what it lets through.
 """
 
 from collections.abc import Callable
@@ -54,12 +54,15 @@ def _epsilon(rule: Epsilon) -> Oracle:
     """[bach2015, eq. 58]: R_i = sum_j z_ij / (z_j + eps sgn z_j) R_j, sgn 0 = +1."""
 
     def oracle(a: Tensor, W: Tensor, b: Tensor, z: Tensor, R: Tensor, connected: Tensor) -> Tensor:
-        sums = z - b if rule.bias == "zero" else z
+        left_out = rule.bias == "zero" and bool(b.any())
+        sums = W @ a if left_out else z
         rms = (sum(float(each) ** 2 for each in sums) / len(sums)) ** 0.5
         eps = rule.epsilon if rule.scale == "absolute" else rule.epsilon * rms
         R_in = torch.zeros_like(a)
         for j in range(len(R)):
             noise = eps if sums[j] >= 0 else -eps
+            if sums[j] + noise == 0:
+                continue
             s = R[j] / (sums[j] + noise)
             R_in += a * W[j] * s
             if rule.bias == "distribute":
@@ -85,14 +88,10 @@ def _gamma(rule: Gamma) -> Oracle:
 def _alpha_beta(alpha: float, beta: float, policy: str) -> Oracle:
     """[bach2015, eq. 60] with alpha - beta = 1: each sign of contributions gets its own share."""
 
-    def positive(
-        a: Tensor, w: Tensor, b: float, z: float
-    ) -> tuple[Tensor, float]:
+    def positive(a: Tensor, w: Tensor, b: float, z: float) -> tuple[Tensor, float]:
         return (a * w).clamp(min=0), max(b, 0.0)
 
-    def negative(
-        a: Tensor, w: Tensor, b: float, z: float
-    ) -> tuple[Tensor, float]:
+    def negative(a: Tensor, w: Tensor, b: float, z: float) -> tuple[Tensor, float]:
         return (a * w).clamp(max=0), min(b, 0.0)
 
     raising, lowering = _proportional(positive, policy), _proportional(negative, policy)

@@ -1,0 +1,95 @@
+"""Plain nets of the usual shapes, randomly initialised, for budgets and benchmarks."""
+
+import torch
+from torch import Tensor, nn
+
+_VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)
+
+
+def vgg16(classes: int = 1000) -> nn.Module:
+    """VGG16 as published: 13 convolutions, 3 dense layers; input (N, 3, 224, 224)."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for width in _VGG16:
+        if width == 0:
+            layers.append(nn.MaxPool2d(2))
+            continue
+        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+        channels = width
+    head = [nn.Linear(512 * 49, 4096), nn.ReLU(True), nn.Dropout(), nn.Linear(4096, 4096)]
+    head += [nn.ReLU(True), nn.Dropout(), nn.Linear(4096, classes)]
+    return initialised(nn.Sequential(*layers, nn.Flatten(), *head))
+
+
+class _Bottleneck(nn.Module):
+    def __init__(self, channels: int, width: int, stride: int) -> None:
+        super().__init__()
+        out = 4 * width
+        self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, out, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out)
+        self.relu = nn.ReLU(inplace=True)
+        self.shortcut: nn.Module | None = None
+        if stride != 1 or channels != out:
+            conv = nn.Conv2d(channels, out, 1, stride, bias=False)
+            self.shortcut = nn.Sequential(conv, nn.BatchNorm2d(out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        out += x if self.shortcut is None else self.shortcut(x)
+        return self.relu(out)
+
+
+def resnet50(classes: int = 1000) -> nn.Module:
+    """ResNet50 as published (stride in the 3x3 convolution); input (N, 3, 224, 224)."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, 2, 1),
+    ]
+    channels = 64
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        width = 64 * 2**stage
+        for block in range(blocks):
+            layers.append(_Bottleneck(channels, width, 2 if block == 0 and stage else 1))
+            channels = 4 * width
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)]
+    return initialised(nn.Sequential(*layers))
+
+
+def lenet(classes: int = 10) -> nn.Module:
+    """A LeNet-sized net; input (N, 1, 28, 28)."""
+    return initialised(
+        nn.Sequential(
+            nn.Conv2d(1, 20, 5), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, classes),
+        )
+    )  # fmt: skip
+
+
+def initialised(model: nn.Module, seed: int = 0) -> nn.Module:
+    """He weights, small biases, plausible batch-norm statistics, evaluation mode."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            fan = module.weight[0].numel()
+            module.weight.data.normal_(0, (2 / fan) ** 0.5, generator=generator)
+            if module.bias is not None:
+                module.bias.data.normal_(0, 0.05, generator=generator)
+        elif isinstance(module, nn.BatchNorm2d):
+            for tensor, low, high in (
+                (module.weight, 0.5, 1.0),
+                (module.bias, -0.1, 0.1),
+                (module.running_mean, -0.1, 0.1),
+                (module.running_var, 0.5, 1.5),
+            ):
+                assert tensor is not None
+                tensor.data.uniform_(low, high, generator=generator)
+    return model.eval()

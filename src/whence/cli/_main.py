@@ -1,0 +1,164 @@
+"""The commands and their options."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from whence import runs, zoo
+from whence.cli._console import FAILED, remarks, results, told_plainly
+from whence.cli._pages import answer_lines, answer_page, catalogue_page, demo_page, zoo_page
+
+_ENDING = """\
+Exit codes: 0 done · 1 some of several pictures failed · 2 a wrong option, name or file ·
+130 interrupted; what was written is kept, and the same command goes on from there.
+"""
+
+_EXAMPLES = """\
+Examples:
+
+whence explain digits:51 --model digits-cnn --contrast 3,9
+
+whence explain cat.jpg --model squeezenet-imagenet --target tabby --out maps
+
+whence explain photos/ --model timm:resnet18 --method lrp,sensitivity --composite epsilon-plus-flat
+"""
+
+app = typer.Typer(
+    name="whence",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Where does this prediction come from?",
+    epilog=_ENDING,
+)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Root = Annotated[
+    Path | None,
+    typer.Option(help="Folder with data and weights; by default $WHENCE_DATA.", show_default=False),
+]
+
+
+def main() -> None:
+    """Run the command with the arguments of the process."""
+    app()
+
+
+@app.command(epilog=_EXAMPLES)
+def explain(
+    item: Annotated[
+        str,
+        typer.Argument(
+            help="A picture, a folder of pictures, an item of a data set (digits:12), or all of it."
+        ),
+    ],
+    model: Annotated[str, typer.Option("--model", "-m", help="A name from `whence models`.")],
+    method: Annotated[
+        str, typer.Option(help="Names from `whence methods`, with commas between.")
+    ] = "lrp",
+    composite: Annotated[
+        str | None, typer.Option(help="Which rule where, for lrp; a name from `whence methods`.")
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="The class to explain, by number or name; else the highest score."),
+    ] = None,
+    contrast: Annotated[
+        str | None, typer.Option(help="Two classes: what speaks for the first and not the second?")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for pictures and numbers.")] = Path(
+        "whence-out"
+    ),
+    split: Annotated[str, typer.Option(help="Part of the data set: test or train.")] = "test",
+    root: Root = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also do what is there already from an earlier run.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Explain pictures: writes maps in the pictures' own pixels, and the numbers.
+
+    Each picture gets a folder with METHOD.png, METHOD.npz, METHOD.json and overview.png.
+    """
+    with told_plainly(debug):
+        names = [each.strip() for each in method.split(",") if each.strip()]
+        subjects = runs.find_subjects(item, root=root, split=split)
+        question = runs.ask(
+            model, names, composite=composite, target=target, contrast=contrast, root=root
+        )
+        answers = runs.explain_pictures(subjects, question, out, again=again)
+        failed = _one(answers) if len(subjects) == 1 else _many(answers, len(subjects))
+    if failed:
+        raise typer.Exit(FAILED if len(subjects) > 1 else 2)
+
+
+@app.command()
+def methods(debug: Debug = False) -> None:
+    """List methods, composites and rules, each with a line and its papers."""
+    with told_plainly(debug):
+        results().print(*catalogue_page(runs.catalogue()), sep="\n")
+
+
+@app.command()
+def models(debug: Debug = False) -> None:
+    """List the models and data sets that have a name."""
+    with told_plainly(debug):
+        results().print(*zoo_page(zoo.names()), sep="\n")
+
+
+@app.command(epilog="Example: whence demo --out pictures")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("whence-demo"),
+    digits: Annotated[
+        int, typer.Option(help="How many held-out digits pixel flipping uses.", min=2, max=355)
+    ] = 300,
+    debug: Debug = False,
+) -> None:
+    """Explain real handwritten digits by many methods, for and against two classes.
+
+    Writes pictures; prints conservation per layer, and pixel flipping as measured. Takes about
+    half a minute and needs no network.
+    """
+    with told_plainly(debug):
+        found = runs.demo(out, digits=digits, say=lambda line: remarks().print(line))
+        results().print(*demo_page(found), sep="\n")
+
+
+def _one(answers: Iterator[runs.Answer]) -> bool:
+    answer = next(answers)
+    if answer.error is not None:
+        remarks().print(f"whence: {answer.error}", markup=False, soft_wrap=True)
+        return True
+    results().print(*answer_page(answer), sep="\n")
+    return False
+
+
+def _many(answers: Iterator[runs.Answer], count: int) -> bool:
+    failed = 0
+    console = results()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=remarks(),
+    ) as progress:
+        task = progress.add_task("explaining", total=count)
+        for answer in answers:
+            failed += answer.error is not None
+            console.print(*answer_lines(answer), sep="\n", markup=False)
+            progress.advance(task)
+    remarks().print(f"{count - failed} of {count} pictures explained.")
+    return failed > 0

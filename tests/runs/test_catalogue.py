@@ -1,0 +1,45 @@
+import pytest
+
+from whence._references import REFERENCES
+from whence.explainers import methods, presets
+from whence.runs import Line, catalogue
+from whence.runs._catalogue import short_reference
+
+LINES = [pytest.param(line, id=line.name) for kind in catalogue().values() for line in kind]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_entry_says_what_it_is(line: Line) -> None:
+    assert len(line.summary) > 20
+    assert "[" not in line.summary.replace("1[x", "")
+
+
+@pytest.mark.parametrize("line", [*catalogue()["methods"], *catalogue()["rules"]])
+def test_every_method_and_rule_has_a_paper(line: Line) -> None:
+    assert line.papers
+
+
+def test_all_methods_and_composites_are_listed() -> None:
+    found = catalogue()
+
+    assert [line.name for line in found["methods"]] == methods()
+    assert [line.name for line in found["composites"]] == presets()
+
+
+@pytest.mark.parametrize(
+    ("key", "short"),
+    [
+        ("bach2015", "Bach et al. 2015"),
+        ("zeiler2014", "Zeiler & Fergus 2014"),
+        ("achtibat2023", "Achtibat et al. 2023"),
+    ],
+)
+def test_papers_are_cited_in_short(key: str, short: str) -> None:
+    assert short_reference(key) == short
+
+
+@pytest.mark.parametrize("key", sorted(set(REFERENCES) - {"whence"}))
+def test_the_short_form_agrees_with_the_key(key: str) -> None:
+    short = short_reference(key)
+
+    assert key == short.split()[0].lower() + short.split()[-1]

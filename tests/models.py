@@ -209,7 +209,9 @@ class Next(nn.Module):
         h = self._over_channels(self.enter(x), self.norms[0])
         branch = self.dense(self.deep(h).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         h = h + F.dropout(self.layer_scale * branch, 0.5, self.training)
-        return self.head(torch.flatten(self._over_channels(h.mean([-1, -2], True), self.norms[1]), 1))
+        return self.head(
+            torch.flatten(self._over_channels(h.mean([-1, -2], True), self.norms[1]), 1)
+        )
 
     def _over_channels(self, x: Tensor, norm: nn.Module) -> Tensor:
         return norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -292,7 +294,7 @@ PIECEWISE_LINEAR = ("adversary", "unet")
 SEQUENTIAL = {"normed": normed, "odd": odd, "plain": plain}  # three channels, 16 pixels
 
 
-# -- what the explanations of all of them must satisfy ----------------------------------------------
+# -- what the explanations of all of them must satisfy --------------------------------------------
 
 
 def highest(output: Tensor) -> Tensor:

@@ -63,8 +63,8 @@ class Explanation:
     def pool(self, groups: Mapping[str, Any] | Tensor) -> Any:
         """Relevance summed over groups of input elements: relevance is additive.
 
-        `groups` maps names to boolean masks that broadcast to one sample (result: name -> (batch,)),
-        or is an integer tensor of labels with the sample's shape (result: (batch, labels)).
+        `groups` maps names to boolean masks that broadcast to one sample (the result: name ->
+        (batch,)), or holds one integer label for each element (the result: (batch, labels)).
         """
         relevance = self._single()
         if isinstance(groups, Tensor):
@@ -125,10 +125,10 @@ class Explanation:
         arrays = {f"relevance.{name}": each for name, each in named(self.relevance).items()}
         arrays["score"] = self.score
         if path.suffix == ".npz":
-            numpy.savez_compressed(path, **{k: _array(v) for k, v in arrays.items()})  # type: ignore[arg-type]
+            numpy.savez_compressed(path, **{k: _array(v) for k, v in arrays.items()})
             return
         try:
-            from safetensors.torch import save_file  # noqa: PLC0415  (slow to import)
+            from safetensors.torch import save_file
         except ImportError as error:
             raise InvalidInput("save('.safetensors') needs: pip install safetensors") from error
         plain = {key: each.detach().cpu().contiguous() for key, each in arrays.items()}

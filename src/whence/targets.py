@@ -7,7 +7,7 @@ its sum is the score that the explanation distributes over the inputs.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -207,7 +207,7 @@ def as_target(target: Any) -> Target:
     if isinstance(target, (Tensor, list, tuple)) or hasattr(target, "__array__"):
         return Logit(torch.as_tensor(target))
     if callable(target):
-        return Function(target)
+        return Function(cast(Callable[[Any], Tensor], target))
     raise InvalidInput(
         f"target= must be None, a class, one class for each sample, a target from whence.targets "
         f"or a function of the output; got {type(target).__name__}."

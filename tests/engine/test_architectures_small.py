@@ -5,6 +5,8 @@ The large ones, unmodified, are in tests/peers/test_architectures.py.
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from models import (
     PIECEWISE_LINEAR,
     SMALL,
@@ -16,8 +18,6 @@ from models import (
     images,
     prepared,
 )
-from torch import Tensor, nn
-
 from whence._errors import UnsupportedOperations
 from whence.composites import (
     Composite,

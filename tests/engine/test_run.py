@@ -119,7 +119,8 @@ def test_half_precision_models_get_float32_messages(dtype: torch.dtype) -> None:
     images = rand(2, 3, 8, 8).to(dtype)
     model = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(4, 4, 3), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(4), nn.Linear(4, 3),
+        nn.Conv2d(4, 4, 3), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(4),
+        nn.Linear(4, 3),
     ).eval()  # fmt: skip
     half = LRP(model.to(dtype), ZERO).explain(images, 1, ledger="full")
     full = LRP(model.float(), ZERO).explain(images.float(), 1)

@@ -108,6 +108,33 @@ def test_taps_equal_what_at_finds_later(composite: Composite) -> None:
     assert all(torch.equal(tapped.taps[name], plain.at(name)) for name in names)
 
 
+LARGE = Composite([(where.nature("linear"), rules.Epsilon(0.3))])
+RULES = {
+    "epsilon": LARGE,
+    "epsilon, handed out": Composite(
+        [(where.nature("linear"), rules.Epsilon(0.3, bias="distribute"))]
+    ),
+    "gamma": Composite([*LARGE, (where.kind("conv2d"), rules.Gamma(0.5))]),
+    "alpha-beta": Composite([*LARGE, (where.kind("conv2d"), rules.AlphaBeta(2, 1))]),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_who_else_looks_at_a_layers_output_makes_no_difference(name: str) -> None:
+    """Behind a ReLU the output itself is let go, and the ReLU's stands in for it: a tap, the
+    ledger, or a hook of the user's that keeps it alive must not change a large epsilon."""
+    net = _Net()
+    plain = LRP(net, RULES[name]).explain(X, 1, ledger=None)
+    tapped = LRP(net, RULES[name]).explain(X, 1, taps=["conv", "hidden"], ledger="full")
+    kept: list[Tensor] = []
+    for part in (net.conv, net.norm, net.again, net.hidden):
+        part.register_forward_hook(lambda *args: kept.append(args[2]))
+    held = LRP(net, RULES[name]).explain(X, 1, ledger="summary")
+
+    torch.testing.assert_close(tapped.relevance, plain.relevance, rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(held.relevance, plain.relevance, rtol=1e-12, atol=1e-13)
+
+
 # -- conditions ----------------------------------------------------------------------------------
 
 

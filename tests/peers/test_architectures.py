@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
-from models import Sequence, assert_adds_up, assert_same, gradient_of, images, prepared
 from torch import Tensor, nn
 
+from models import Sequence, assert_adds_up, assert_same, gradient_of, images, prepared
 from whence._errors import UnsupportedOperations
 from whence.composites import (
     Composite,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import torch
-from models import SEQUENTIAL, assert_same, images, prepared
 from torch import Tensor, nn
 
+from models import SEQUENTIAL, assert_same, images, prepared
 from whence.composites import Composite, where
 from whence.explainers import (
     LRP,

@@ -13,19 +13,19 @@ from typing import Any
 
 import pytest
 import torch
-from models import SEQUENTIAL, assert_same, images, prepared
 from torch import Tensor, nn
 
+from models import SEQUENTIAL, assert_same, images, prepared
 from whence import composites, rules
 from whence.composites import Composite, where
 from whence.explainers import LRP, Deconvnet, ExcitationBackprop, GuidedBackprop, InputGradient
 
 pytest.importorskip("zennit", reason="compares with zennit")
-from zennit import composites as zc  # noqa: E402  (after the check that it is there)
-from zennit import rules as zr  # noqa: E402
-from zennit.attribution import Gradient  # noqa: E402
-from zennit.canonizers import SequentialMergeBatchNorm  # noqa: E402
-from zennit.types import Activation, AvgPool, BatchNorm, Linear  # noqa: E402
+from zennit import composites as zc
+from zennit import rules as zr
+from zennit.attribution import Gradient
+from zennit.canonizers import SequentialMergeBatchNorm
+from zennit.types import Activation, AvgPool, BatchNorm, Linear
 
 SIZE = 16
 EPSILON = 1e-3
@@ -56,8 +56,8 @@ RULES: dict[str, tuple[rules.Rule, Any]] = {
     "w-square": (rules.WSquare(), zr.WSquare(**NO_BIAS)),
     "flat": (rules.Flat(), zr.Flat(stabilizer=TINY)),
 }
-# Without the bias a denominator z - b can come close to zero where z does not. The float32 results of
-# both libraries are then up to 5e-3 away from their own float64 results, which agree to 1e-12.
+# Without the bias a denominator z - b can come close to zero where z does not. The float32 results
+# of both libraries are then up to 5e-3 away from their own float64 results, which agree to 1e-12.
 SINGULAR: dict[str, tuple[rules.Rule, Any]] = {
     "zero, no bias": (rules.Zero(bias="zero"), zr.Epsilon(TINY, zero_params="bias")),
     "gamma, no bias": (rules.Gamma(0.25, bias="zero"), zr.Gamma(0.25, **NO_BIAS)),
@@ -170,9 +170,7 @@ def test_epsilon_gamma_box_agrees(name: str, dtype: torch.dtype) -> None:
     merge = [SequentialMergeBatchNorm()]
     zennit = zc.EpsilonGammaBox(LOW, HIGH, TINY, 0.4, stabilizer=TINY, canonizers=merge)
 
-    assert_same(
-        LRP(model, ours).explain(x).relevance, theirs(model, x, zennit), TOLERANCE[dtype]
-    )
+    assert_same(LRP(model, ours).explain(x).relevance, theirs(model, x, zennit), TOLERANCE[dtype])
 
 
 def test_only_whence_passes_relevance_through_an_average_of_zeros() -> None:
@@ -209,9 +207,7 @@ def test_pass_through_layers_that_keep_the_shape_agrees(name: str) -> None:
 def test_a_method_of_gradients_agrees(name: str, ours: Any, zennit: Any) -> None:
     model, x = net(name)
 
-    assert_same(
-        ours(model).explain(x).relevance, theirs(model, x, zennit, probability=True), 1e-9
-    )
+    assert_same(ours(model).explain(x).relevance, theirs(model, x, zennit, probability=True), 1e-9)
 
 
 @pytest.mark.parametrize("name", ["plain", "normed"])

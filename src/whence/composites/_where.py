@@ -77,7 +77,7 @@ class Selector:
         return f"({self.text})" if " " in self.text else self.text
 
 
-all = Selector("where.all", lambda op, scene: True)  # noqa: A001  (read as where.all)
+all = Selector("where.all", lambda op, scene: True)
 first = Selector("where.first", lambda op, scene: id(op) in scene.first)
 last = Selector("where.last", lambda op, scene: id(op) in scene.last)
 
@@ -98,7 +98,7 @@ def nature(name: str) -> Selector:
     return Selector(f"where.nature({name!r})", lambda op, scene: op.nature == name)
 
 
-def module(type: type[torch.nn.Module]) -> Selector:  # noqa: A002  (read as where.module(type))
+def module(type: type[torch.nn.Module]) -> Selector:
     """Operations called in the forward of a module of this type."""
 
     def test(op: Op, scene: Scene) -> bool:

@@ -125,6 +125,6 @@ def _strided(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def _span(tensor: Tensor) -> tuple[int, int]:
-    first = tensor.storage_offset()
-    reach = sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+    first = int(tensor.storage_offset())
+    reach = sum(int((n - 1) * s) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
     return first, first + reach

@@ -97,8 +97,8 @@ NATURES: dict[str, str] = {
         __bool__ __float__ __int__ __index__ __contains__ __repr__ __format__ __hash__ __array__
         __dlpack__ __dlpack_device__ get_device is_same_size is_shared is_pinned
         is_inference _version output_nr
-        backward is_tensor result_type broadcast_shapes can_cast is_nonzero is_signed dense_dim sparse_dim
-        _is_view _base __dir__ __reduce_ex__ type_name is_conj is_neg is_distributed retains_grad
+        backward is_tensor result_type broadcast_shapes can_cast is_nonzero is_signed dense_dim
+        sparse_dim _is_view _base __dir__ __reduce_ex__ type_name is_conj is_neg is_distributed retains_grad
         """,
 }
 

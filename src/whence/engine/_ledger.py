@@ -172,7 +172,7 @@ class Ledger:
     def to_frame(self) -> Any:
         """A pandas DataFrame, one line for each row, sums over the samples."""
         try:
-            import pandas  # noqa: PLC0415  (optional)
+            import pandas
         except ImportError as error:
             raise InvalidInput("to_frame needs pandas: pip install pandas") from error
         return pandas.DataFrame(self.to_rows())

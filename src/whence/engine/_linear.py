@@ -64,7 +64,7 @@ class Linear(Node):
     def let_through(self, z: Tensor) -> Tensor:
         """z, or max(z, 0) where only a ReLU reads it: what is left of it in either case."""
         readers = self.op.outputs[0].readers
-        if len(readers) != 1 or readers[0].name != "relu" or self.message.gate is not None:
+        if len(readers) != 1 or readers[0].name != "relu" or self.message.gate is z:
             return z
         return z.clamp(min=0)
 
@@ -127,9 +127,7 @@ class Linear(Node):
         """Another function of the weights, kept under `name` as long as they do not change."""
         return self._cached(name, lambda: change(self.weight))
 
-    def apply(
-        self, a: Tensor, weight: Tensor | None = None, bias: Tensor | None = None
-    ) -> Tensor:
+    def apply(self, a: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """W a without the bias, or with other weights (and a bias) of the same shape."""
         weight = self.weight if weight is None else weight
         if bias is None:

@@ -15,7 +15,7 @@ class Message:
     rules that multiply by y anyway take `loose` and y as they are, and save a pass.
     """
 
-    __slots__ = ("_c", "R", "gate")
+    __slots__ = ("R", "_c", "gate")
 
     def __init__(
         self, c: Tensor | None = None, R: Tensor | None = None, gate: Tensor | None = None

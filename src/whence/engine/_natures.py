@@ -104,6 +104,8 @@ def send_softmax(node: Node) -> Sent:
         y, slope = torch.autograd.functional.jvp(
             lambda values: call_again(node.op, [values])[0], x, x.detach()
         )
+        assert isinstance(y, Tensor)
+        assert isinstance(slope, Tensor)
         node.book(softmax=message.c * (y - slope).detach())
     return [Message(given, message.R)]
 
@@ -174,7 +176,8 @@ def _proportional(node: Node, R: Tensor) -> Tensor:
     count = call_again(node.op, [torch.ones_like(a)])[0]
     empty = torch.where(z.abs() <= tiny, R / torch.where(count == 0, 1, count), 0)
     equal = node.vjp([empty])[0]
-    assert given is not None and equal is not None
+    assert given is not None
+    assert equal is not None
     return a * given + equal
 
 

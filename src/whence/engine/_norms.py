@@ -74,7 +74,8 @@ def _local_response(node: Node, c: Tensor) -> Tensor:
     """Share y_k's relevance over its window in proportion to the Taylor terms at (0, .., x_k, 0).
 
     With S_k = k + (alpha / n) sum_window x^2, q_k = k + (alpha / n) x_k^2:
-    term_kk = x_k q_k^-beta,  term_ik = -2 (alpha / n) beta x_k x_i^2 S_k^(-beta-1), normalised to 1.
+    term_kk = x_k q_k^-beta,  term_ik = -2 (alpha / n) beta x_k x_i^2 S_k^(-beta-1), all
+    normalised to 1.
     """
     size = node.op.argument(1, "size")
     alpha, beta = node.op.argument(2, "alpha", 1e-4), node.op.argument(3, "beta", 0.75)

@@ -274,8 +274,9 @@ class Recorder(TorchFunctionMode):
         """An operation in place: keep what it overwrites, run it, renew every stale view."""
         target: Tensor = args[0]
         old = self._value_quietly(target)
-        behind = op.name == "relu" and old is not None and old.op is not None and not old.readers
-        behind = behind and old.op.nature in ("linear", "affine") and not self.graph
+        made_by = old.op if old is not None and not old.readers else None
+        nature = "" if made_by is None else made_by.nature
+        behind = op.name == "relu" and nature in ("linear", "affine") and not self.graph
         alone = not self._aliases.has(target)
         if old is None:
             op.args = (target.clone(), *op.args[1:])
@@ -375,7 +376,7 @@ class Recorder(TorchFunctionMode):
         return fallback
 
 
-_APPLY = torch.autograd.Function.apply.__func__.__code__  # type: ignore[attr-defined]
+_APPLY = torch.autograd.Function.apply.__func__.__code__
 _NOTHING = Value(torch.empty(0))
 _ONLY_LIKE = {"view_as", "reshape_as", "expand_as", "type_as", "sum_to_size"}
 

@@ -41,6 +41,7 @@ def record(
     existed before (a constant); else the error names where it entered.
     """
     constants = constants or Constants()
+    last: list[tuple[Tensor, str]] = []
     for _ in range(3):
         recorder = _record_once(model, args, kwargs, leaves, constants, graph, select)
         if not recorder.unknown:

@@ -6,7 +6,6 @@ messages at an operation's outputs -> its rule, or its nature -> messages at its
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from whence._errors import UnsupportedOperations

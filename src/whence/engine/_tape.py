@@ -34,7 +34,7 @@ class Value:
     output stands in for it wherever relevance is not zero (`stand_in`).
     """
 
-    __slots__ = ("_strong", "_weak", "op", "slot", "readers", "sign", "stand_in", "shape", "dtype")
+    __slots__ = ("_strong", "_weak", "dtype", "op", "readers", "shape", "sign", "slot", "stand_in")
 
     def __init__(self, data: Tensor, op: "Op | None" = None, slot: int = 0) -> None:
         self._strong: Tensor | None = data

@@ -20,7 +20,7 @@ from whence.targets import Highest, Target, as_target
 
 @dataclass(frozen=True, eq=False)
 class Choice(Highest):
-    """A target without reading a value: any weights of the output, plus the highest class or not."""
+    """A target without reading a value: weights of the output, and the highest class or not."""
 
     weights: Tensor
     highest: Tensor
@@ -54,7 +54,9 @@ class Compiled:
         self._output = output.detach()
         self.graph = _captured(explain, example, output)
         self.optimised = optimise and shutil.which("g++") is not None
-        self._run: Callable[..., Tensor] = torch.compile(self.graph) if self.optimised else self.graph
+        self._run: Callable[..., Tensor] = (
+            torch.compile(self.graph) if self.optimised else self.graph
+        )
 
     def __call__(self, inputs: Tensor, target: Any = None) -> Tensor:
         """The relevance of new inputs for a class, one for each sample, a contrast, or weights."""

@@ -21,9 +21,10 @@ class Explainer(ABC):
         self.model = model
 
     @abstractmethod
-    def explain(self, inputs: Any, target: Any = None, **options: Any) -> Explanation:
+    def explain(self, inputs: Any, target: Any = None) -> Explanation:
         """Explain the target's score for each sample of the batch."""
 
     def attribute(self, inputs: Any, target: Any = None, **options: Any) -> Any:
         """The relevance alone, in the structure of the inputs; captum's spelling."""
-        return self.explain(inputs, target, **options).relevance
+        explain: Callable[..., Explanation] = self.explain  # methods have options of their own
+        return explain(inputs, target, **options).relevance

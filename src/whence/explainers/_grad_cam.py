@@ -41,11 +41,11 @@ class GradCAM(Explainer):
         self.layer = _last_convolution(model) if layer is None else layer
         self._inner = _Cam(model, output=output)
 
-    def explain(self, inputs: Any, target: Any = None, **options: Any) -> Explanation:
+    def explain(self, inputs: Any, target: Any = None) -> Explanation:
         """The enlarged map, in the input's shape."""
         given = Inputs.of(inputs)
         if isinstance(target, Each):
-            return average.each(self, inputs, target, options)
+            return average.each(self, inputs, target)
         if len(given.leaves) != 1:
             raise InvalidInput(f"Grad-CAM needs one input, got {len(given.leaves)}.")
         found = self._inner.explain(inputs, target, taps=[self.layer])

@@ -49,11 +49,11 @@ class SmoothGrad(Explainer):
             raise InvalidInput(f"SmoothGrad needs n >= 1 and level >= 0, got {n} and {level}.")
         self.n, self.level, self.seed, self.chunk, self.output = n, level, seed, chunk, output
 
-    def explain(self, inputs: Any, target: Any = None, **options: Any) -> Explanation:
+    def explain(self, inputs: Any, target: Any = None) -> Explanation:
         """The mean relevance over the noisy copies."""
         given = Inputs.of(inputs)
         if isinstance(target, Each):
-            return average.each(self, inputs, target, options)
+            return average.each(self, inputs, target)
         clean = answer(self.model, inputs, self.output)
         fixed = fix_target(target, clean)
         draws = [self._draws(leaf) for leaf in given.leaves]

@@ -49,11 +49,11 @@ class IntegratedGradients(Explainer):
             raise InvalidInput(f"IntegratedGradients needs steps >= 1, got {steps}.")
         self.baseline, self.steps, self.chunk, self.output = baseline, steps, chunk, output
 
-    def explain(self, inputs: Any, target: Any = None, **options: Any) -> Explanation:
+    def explain(self, inputs: Any, target: Any = None) -> Explanation:
         """The integral for each input element."""
         given = Inputs.of(inputs)
         if isinstance(target, Each):
-            return average.each(self, inputs, target, options)
+            return average.each(self, inputs, target)
         clean = answer(self.model, inputs, self.output)
         fixed = fix_target(target, clean)
         leaves = [leaf.detach() for leaf in given.leaves]

@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-
 from whence import composites
 from whence._errors import InvalidInput
 from whence._explanation import Explanation
@@ -81,12 +80,13 @@ def explain(
     allowed = set(inspect.signature(kind.explain).parameters) - {"self", "inputs", "target"}
     wrong = sorted(set(asking) - allowed)
     if wrong:
-        choices = sorted((known | allowed) - {"options"})
+        choices = sorted(known | allowed)
         raise InvalidInput(
             f"{kind.name} has no option {wrong[0]!r}.{suggestion(wrong[0], choices)} "
             f"Its options: {', '.join(choices) or 'none'}."
         )
-    return kind(model, **making).explain(inputs, target, **asking)
+    run: Callable[..., Explanation] = kind(model, **making).explain
+    return run(inputs, target, **asking)
 
 
 def methods() -> list[str]:

@@ -30,6 +30,7 @@ from whence.explainers._compile import Compiled
 from whence.explainers._explainer import Explainer
 from whence.explainers._inputs import Inputs
 from whence.explainers._masks import masks_at
+from whence.explainers._samples import for_samples
 from whence.explainers._start import Start, pick_output, start_at, values_at
 from whence.targets import Each, Highest, Target, as_target
 
@@ -254,7 +255,7 @@ class TapeExplainer(Explainer):
         parts = []
         for begin in range(0, given.batch, batch_size):
             end = min(begin + batch_size, given.batch)
-            part = _sliced(target, begin, end, given.batch)
+            part = for_samples(target, list(range(begin, end)), given.batch)
             asked = {key: value for key, value in options.items() if key != "frozen"}
             parts.append(self.explain(given.chunk(begin, end), part, **asked))
         return _joined(parts, given.given, target)
@@ -308,20 +309,3 @@ def _merge(parts: list[Any], join: Callable[[list[Tensor]], Tensor]) -> Any:
     if isinstance(head, (tuple, list)):
         return type(head)(_merge([p[i] for p in parts], join) for i in range(len(head)))
     return head
-
-
-def _sliced(target: Any, begin: int, end: int, batch: int) -> Any:
-    """The part of a target that belongs to some of the samples."""
-    if isinstance(target, Each):
-        return Each([_sliced(each, begin, end, batch) for each in target.targets])
-    if isinstance(target, (Tensor, list, tuple)) and len(target) == batch:
-        return target[begin:end]
-    if isinstance(target, Target) and hasattr(target, "__dataclass_fields__"):
-        cut = {
-            name: _sliced(getattr(target, name), begin, end, batch)
-            for name in target.__dataclass_fields__
-            if name not in ("at", "index")
-        }
-        kept = {n: getattr(target, n) for n in target.__dataclass_fields__ if n not in cut}
-        return type(target)(**cut, **kept)
-    return target

@@ -12,7 +12,8 @@ from whence._errors import InvalidInput
 from whence._explanation import Explanation
 from whence.explainers._explainer import Explainer
 from whence.explainers._inputs import Inputs
-from whence.explainers._score import answer, fix_target, repeat_target
+from whence.explainers._samples import for_samples
+from whence.explainers._score import answer, fix_target
 from whence.explainers._wrapped import average
 from whence.targets import Each
 
@@ -49,11 +50,11 @@ class Occlusion(Explainer):
         self.window, self.stride, self.value = window, stride, value
         self.chunk, self.output = chunk, output
 
-    def explain(self, inputs: Any, target: Any = None, **options: Any) -> Explanation:
+    def explain(self, inputs: Any, target: Any = None) -> Explanation:
         """The effect of every tile, spread over its elements."""
         given = Inputs.of(inputs)
         if isinstance(target, Each):
-            return average.each(self, inputs, target, options)
+            return average.each(self, inputs, target)
         if len(given.leaves) != 1:
             raise InvalidInput(f"Occlusion covers one input, got {len(given.leaves)}.")
         x = given.leaves[0].detach()
@@ -67,7 +68,7 @@ class Occlusion(Explainer):
             part = tiles[begin : begin + together]
             copies = torch.cat([self._covered(x, tile) for tile in part])
             answers = answer(self.model, given.replaced([copies]), self.output)
-            scores = repeat_target(fixed, len(part), len(x)).score(answers)
+            scores = for_samples(fixed, list(range(len(x))) * len(part), len(x)).score(answers)
             for tile, after in zip(part, scores.view(len(part), len(x)), strict=True):
                 total[tile] += (score - after).view(-1, *[1] * (x.dim() - 1))
                 count[tile] += 1

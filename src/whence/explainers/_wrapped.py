@@ -9,7 +9,7 @@ from torch import Tensor
 from whence._explanation import Explanation, named
 from whence.explainers._explainer import Explainer
 from whence.explainers._inputs import Inputs
-from whence.explainers._score import repeat_target
+from whence.explainers._samples import for_samples
 from whence.explainers._tape import stack_explanations
 from whence.targets import Each, Target
 
@@ -19,7 +19,7 @@ def wrapped(model: Any, default: Callable[[Any], Explainer]) -> Explainer:
     return model if isinstance(model, Explainer) else default(model)
 
 
-class average:  # noqa: N801  (a namespace: average.over, average.each)
+class average:
     """Weighted sums of explanations over many copies of the inputs."""
 
     @staticmethod
@@ -40,7 +40,7 @@ class average:  # noqa: N801  (a namespace: average.over, average.each)
             leaves = [
                 torch.cat([copy(leaf, k) for k in numbers]) for leaf in range(len(given.leaves))
             ]
-            asked = repeat_target(target, len(numbers), given.batch)
+            asked = for_samples(target, list(range(given.batch)) * len(numbers), given.batch)
             found = inner.explain(_repeated(given, leaves, len(numbers)), asked)
             for leaf, part in enumerate(named(found.relevance).values()):
                 parts = part.unflatten(0, (len(numbers), given.batch))
@@ -51,9 +51,9 @@ class average:  # noqa: N801  (a namespace: average.over, average.each)
         return [total for total in sums if total is not None]
 
     @staticmethod
-    def each(explainer: Explainer, inputs: Any, target: Each, options: Any) -> Explanation:
+    def each(explainer: Explainer, inputs: Any, target: Each) -> Explanation:
         """One explanation for each target, stacked."""
-        found = [explainer.explain(inputs, one, **options) for one in target.targets]
+        found = [explainer.explain(inputs, one) for one in target.targets]
         return stack_explanations(found, target)
 
 

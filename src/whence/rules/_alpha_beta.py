@@ -105,7 +105,9 @@ def shared_out(linear: Linear, total: Tensor, part: float = 1.0) -> Tensor:
     pair = linear.pair
     assert pair is not None
     if not linear.booking:
-        s, *_ = streamed(lambda c, z, t, out: _quotient(part * c * z, t, out), *pair, total, write=True)
+        s, *_ = streamed(
+            lambda c, z, t, out: _quotient(part * c * z, t, out), *pair, total, write=True
+        )
         return s
 
     def function(c: Tensor, z: Tensor, t: Tensor, out: Tensor | None) -> tuple[Tensor, ...]:

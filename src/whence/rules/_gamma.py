@@ -77,7 +77,9 @@ class Gamma(Rule):
         book_bias(linear, part, s)
         return [Message(sent)]
 
-    def _with_bias(self, linear: Linear, c: torch.Tensor, share: torch.Tensor) -> list[Message | None]:
+    def _with_bias(
+        self, linear: Linear, c: torch.Tensor, share: torch.Tensor
+    ) -> list[Message | None]:
         if self.bias == "distribute":
             return [Message(c).plus(handed_out(linear, share))]
         if linear.booking:

@@ -130,4 +130,3 @@ class Sides:
 
 
 FAST = True  # tests set it to False to run everything on the plain branches
-

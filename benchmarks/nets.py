@@ -16,6 +16,7 @@ def vgg16(classes: int = 1000) -> nn.Module:
             continue
         layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
         channels = width
+    layers.append(nn.AdaptiveAvgPool2d(7))
     head = [nn.Linear(512 * 49, 4096), nn.ReLU(True), nn.Dropout(), nn.Linear(4096, 4096)]
     head += [nn.ReLU(True), nn.Dropout(), nn.Linear(4096, classes)]
     return initialised(nn.Sequential(*layers, nn.Flatten(), *head))

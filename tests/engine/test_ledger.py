@@ -137,6 +137,18 @@ def test_the_value_at_zero_of_a_pointwise_function_is_bias(
     torch.testing.assert_close(row.r_in, row.r_out - row.bias)
 
 
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_far_below_zero_a_gelu_closes_in_float32(approximate: str) -> None:
+    """x Phi(x) has few digits there; what counts is what torch computed."""
+    x = torch.linspace(-5.3, -3.5, 40)[None]
+    weights = torch.logspace(7, 0, 40)
+    ex = LRP(lambda x: F.gelu(x, approximate=approximate), ZERO).explain(
+        x, lambda y: (y * weights).sum(1), ledger="full"
+    )
+
+    assert ex.ledger.check().tolerance == 1e-5
+
+
 def test_a_constant_addend_is_bias() -> None:
     ex = assert_closes(lambda x: 3 * (x + 4), X, lambda y: y[:, 0])
 

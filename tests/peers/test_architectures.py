@@ -137,6 +137,21 @@ def test_a_model_is_left_as_it_was(net: Net) -> None:
     assert torch.equal(model(x), output)
 
 
+@nets(["swin_t"])
+def test_windows_that_take_the_place_of_samples_are_booked_for_the_whole_batch(net: Net) -> None:
+    """swin_t multiplies queries and keys in the open: products and a softmax, which have rules."""
+    model, x = net.to(torch.float64)
+    ex = LRP(model).explain(x, ledger="full")
+    lost = sum(row.lost.sum() for row in ex.ledger)
+    missing = ex.score.sum() - ex.relevance.sum() - lost
+    handled = max(float(row.absolute.sum()) for row in ex.ledger)
+
+    assert not all(row.per_sample for row in ex.ledger)
+    assert ex.relevance.isfinite().all()
+    ex.ledger.check()
+    assert abs(float(missing)) <= ex.ledger.tolerance * handled
+
+
 @nets(["vit_b_16"])
 def test_all_attention_without_a_rule_is_listed_at_once(net: Net) -> None:
     line = (

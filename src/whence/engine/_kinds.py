@@ -98,7 +98,8 @@ NATURES: dict[str, str] = {
         __dlpack__ __dlpack_device__ get_device is_same_size is_shared is_pinned
         is_inference _version output_nr
         backward is_tensor result_type broadcast_shapes can_cast is_nonzero is_signed dense_dim
-        sparse_dim _is_view _base __dir__ __reduce_ex__ type_name is_conj is_neg is_distributed retains_grad
+        sparse_dim _is_view _base __dir__ __reduce_ex__ type_name is_conj is_neg is_distributed
+        retains_grad
         """,
 }
 

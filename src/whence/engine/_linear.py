@@ -146,7 +146,16 @@ class Linear(Node):
 
     def count(self) -> Tensor:
         """How many inputs each output reads: 1^T 1 with the map's own connections."""
-        return self._map.apply(torch.ones_like(self.a[:1]), torch.ones_like(self._raw))
+        return self.respond(torch.ones_like(self._raw))
+
+    def respond(self, weight: Tensor) -> Tensor:
+        """W 1: the response of one sample of ones to other weights of the same shape."""
+        return self._map.respond(weight, self.a)
+
+    def by_input(self, weight: Tensor, value: Tensor) -> Tensor | None:
+        """W with each input's weights times its value, if one value holds for all places where
+        the weights are used (a number, or one for each channel); else None."""
+        return self._map.by_input(weight, value)
 
     def spread(self, s: Tensor) -> Tensor:
         """1^T s: what every output holds, given to all of its inputs in full."""
@@ -258,6 +267,13 @@ class _Map:
     def apply_biased(self, a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return self.apply(a, weight) + bias
 
+    def respond(self, weight: Tensor, like: Tensor) -> Tensor:
+        return self.apply(torch.ones_like(like[:1]), weight)
+
+    def by_input(self, weight: Tensor, value: Tensor) -> Tensor | None:
+        """W with each input's weights times its value; None if the values differ within them."""
+        return weight * value if value.numel() == 1 else None
+
     def transpose(self, s: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
         raise NotImplementedError
 
@@ -365,6 +381,16 @@ class _Conv(_Map):
         total = s.sum(1, keepdim=True)
         given = self.transpose(total, single, torch.Size((shape[0], 1, *shape[2:])))
         return given.expand(shape)
+
+    def respond(self, weight: Tensor, like: Tensor) -> Tensor:
+        if self.groups > 1 or not self.batched or self.transposed:
+            return super().respond(weight, like)
+        # Fast path: all channels hold the same ones, so their weights are summed first.
+        return self.apply(torch.ones_like(like[:1, :1]), weight.sum(1, keepdim=True))
+
+    def by_input(self, weight: Tensor, value: Tensor) -> Tensor | None:
+        fits = value.numel() in (1, weight.shape[1]) and self.groups == 1 and not self.transposed
+        return weight * value.view(1, -1, *[1] * self.dims) if fits else None
 
     def per_output(self, vector: Tensor) -> Tensor:
         return vector.view(-1, *[1] * self.dims)

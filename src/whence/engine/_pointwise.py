@@ -68,6 +68,9 @@ def _silu(node: Node) -> Tensor:
 
 def _gelu(node: Node) -> Tensor:
     x = node.input()
+    if node.op.outputs[0].dtype == x.dtype:
+        # torch's own y: for x << 0 the closed form rounds differently, and the book would not close
+        return torch.where(x == 0, 0.5, node.output / torch.where(x == 0, 1, x))
     if node.op.kwargs.get("approximate", "none") == "tanh":
         inner = (2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)
         return 0.5 * (1 + torch.tanh(inner))

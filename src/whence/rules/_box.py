@@ -50,15 +50,41 @@ class ZBox(Rule):
         low, high = self._bounds(x)
         if not linear.context.frozen:
             _check_inside(linear, x, low, high)
-        box = linear.apply(low, linear.positive) + linear.apply(high, linear.negative)
-        total = linear.plain - box
+        corner = self._corner(linear)
+        if corner is None:
+            box = linear.apply(low, linear.positive) + linear.apply(high, linear.negative)
+        else:
+            box = corner[1]
         R = linear.relevance()
+        total = _unbiased(linear, R, box) - box
         s = divide(R, total)
         if linear.booking:
             linear.book(dropped=R * (total == 0))
         R_in = x * linear.transpose(s)
+        if corner is not None:
+            return [Message(R=R_in - linear.transpose(s, corner[0]))]
         R_in = R_in - low * linear.transpose(s, linear.positive)
         return [Message(R=R_in - high * linear.transpose(s, linear.negative))]
+
+    def _corner(self, linear: Linear) -> tuple[Tensor, Tensor] | None:
+        """Fast path for one bound for each channel: the weights V = l W+ + h W- and their response
+        V 1, which stay the same for all inputs; None for bounds that differ within a channel."""
+        bounds = [torch.as_tensor(b).to(linear.a) for b in (self.low, self.high)]
+        if not all(_for_channels(bound, linear.a) for bound in bounds):
+            return None
+        first = linear.by_input(linear.positive, bounds[0])
+        second = linear.by_input(linear.negative, bounds[1])
+        if first is None or second is None:
+            return None
+        weight = linear.modified(self._key("corner"), lambda _: first + second)
+        shape = tuple(linear.a.shape[1:])
+        return weight, linear.modified(
+            f"{self._key('box')} {shape}", lambda _: linear.respond(weight)
+        )
+
+    def _key(self, name: str) -> str:
+        bounds = [torch.as_tensor(bound).flatten().tolist() for bound in (self.low, self.high)]
+        return f"{name} {bounds}"
 
     def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """One sample's box, so that its products are computed once for the whole batch."""
@@ -72,6 +98,21 @@ class ZBox(Rule):
                 f"ZBox's low and high must broadcast to one input, shape {tuple(x.shape[1:])}; "
                 f"got {tuple(torch.as_tensor(self.low).shape)}."
             ) from error
+
+
+def _for_channels(bound: Tensor, x: Tensor) -> bool:
+    channels = (x.shape[1], *[1] * (x.dim() - 2))
+    return bound.numel() == 1 or (x.dim() > 2 and bound.shape[-len(channels) :] == channels)
+
+
+def _unbiased(linear: Linear, R: Tensor, box: Tensor) -> Tensor:
+    """W x: from the recorded output if that keeps enough digits wherever relevance arrives."""
+    if linear.bias is None or linear.context.frozen or linear.context.graph:
+        return linear.plain
+    z = linear.z
+    limit = 30 if z.dtype == torch.float32 else 1e4
+    enough = (z.abs() + linear.bias.abs()) <= limit * (z - linear.bias - box).abs()
+    return z - linear.bias if bool((enough | (R == 0)).all()) else linear.plain
 
 
 def _check_inside(linear: Linear, x: Tensor, low: Tensor, high: Tensor) -> None:

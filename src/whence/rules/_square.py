@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from whence._numerics import divide
@@ -26,7 +25,7 @@ class WSquare(Rule):
 
     def send(self, node: Node) -> list[Message | None]:
         linear = linear_of(node, self)
-        total = linear.apply(torch.ones_like(linear.a[:1]), linear.squared)
+        total = linear.respond(linear.squared)
         s = _shares(linear, total)
         return [Message(R=linear.transpose(s, linear.squared))]
 

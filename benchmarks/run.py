@@ -1,0 +1,142 @@
+"""Time, work and memory of explanations, as multiples of a plain input gradient in the same run.
+
+    python benchmarks/run.py                       all models, all installed peers
+    python benchmarks/run.py --models lenet --pairs 21
+
+Times are CPU times of the process, medians of interleaved pairs (gradient, method, gradient, ...);
+the A/A line shows what the same thing against itself gives. Work is counted in FLOPs. Memory is the
+growth of the peak resident size above the loaded model, each in a fresh process.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import methods
+import nets
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+SHAPES = {"vgg16": (3, 224, 224), "resnet50": (3, 224, 224), "lenet": (1, 28, 28)}
+
+
+def main() -> None:
+    """Print one table for each model."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--models", nargs="+", default=list(SHAPES), choices=list(SHAPES))
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--only", default="", help="methods whose name contains this")
+    parser.add_argument("--no-memory", action="store_true")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    if options.memory_of:
+        print(json.dumps(_growth(options.models[0], options.batch, options.memory_of)))
+        return
+    for name in options.models:
+        _table(name, options)
+
+
+def _table(name: str, options: argparse.Namespace) -> None:
+    model, x = _loaded(name, options.batch)
+    unit = methods.gradient(model, x)
+    work = _flops(unit)
+    unmeasured = options.no_memory or name == "lenet"  # too small to see in the resident size
+    memory = None if unmeasured else _memory(name, options.batch, "gradient")
+    print(f"\n{name}, batch {options.batch}, {torch.get_num_threads()} threads")
+    print(f"{'method':<36}{'time':>8}{'(min, max)':>16}{'FLOPs':>8}{'memory':>8}")
+    again = _ratios(unit, methods.gradient(model, x), options.pairs)
+    _line("A/A: gradient / gradient", again, 1.0, None if memory is None else 1.0)
+    for label, make in {**methods.ours(), **methods.peers()}.items():
+        if options.only not in label:
+            continue
+        try:
+            run = make(model, x)
+            run()
+            done, ratios = _flops(run) / work, _ratios(unit, run, options.pairs)
+        except Exception as error:
+            print(f"{label:<36} fails: {type(error).__name__}: {str(error)[:60]}")
+            continue
+        growth = None if memory is None else _memory(name, options.batch, label) / memory
+        _line(label, ratios, done, growth)
+
+
+def _line(label: str, ratios: list[float], work: float, memory: float | None) -> None:
+    spread = f"({min(ratios):.2f}, {max(ratios):.2f})"
+    shown = "" if memory is None else f"{memory:.2f}"
+    print(
+        f"{label:<36}{statistics.median(ratios):>8.2f}{spread:>16}{work:>8.2f}{shown:>8}",
+        flush=True,
+    )
+
+
+def _ratios(unit: Callable[[], object], run: Callable[[], object], pairs: int) -> list[float]:
+    unit()
+    run()
+    found = []
+    for _ in range(pairs):
+        first = time.process_time()
+        unit()
+        second = time.process_time()
+        run()
+        found.append((time.process_time() - second) / (second - first))
+    return found
+
+
+class _NoModules:
+    """Stands in for the counter's module tracker, whose hooks refuse leaves that need gradients."""
+
+    parents = frozenset({"Global"})
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def _flops(run: Callable[[], object]) -> int:
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = _NoModules()  # type: ignore[assignment]
+    with counter:
+        run()
+    return counter.get_total_flops()
+
+
+def _memory(name: str, batch: int, label: str) -> float:
+    command = [sys.executable, __file__, "--models", name, "--batch", str(batch)]
+    done = subprocess.run([*command, "--memory-of", label], capture_output=True, check=True)
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _growth(name: str, batch: int, label: str) -> float:
+    """How many MB the peak resident size grows over one explanation."""
+    model, x = _loaded(name, batch)
+    small = nets.lenet()
+    everything = {"gradient": methods.gradient, **methods.ours(), **methods.peers()}
+    everything[label](small, torch.rand(1, 1, 28, 28))()  # imports and warms up what is needed
+    run = everything[label](model, x)
+    before = _resident()
+    run()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return max(peak - before, 0.1)
+
+
+def _resident() -> float:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 2**20
+
+
+def _loaded(name: str, batch: int) -> tuple[nn.Module, Tensor]:
+    model = getattr(nets, name)().requires_grad_(False)
+    return model, torch.randn(batch, *SHAPES[name])
+
+
+if __name__ == "__main__":
+    main()

@@ -102,7 +102,7 @@ def _zennit() -> dict[str, Make]:
     merge = {"canonizers": [SequentialMergeBatchNorm()]}
     box = {"low": torch.tensor(LOW), "high": torch.tensor(HIGH)}
     everywhere = composites.LayerMapComposite(
-        [(nn.Module, None), *_epsilon_layers()], canonizers=merge["canonizers"]
+        _epsilon_layers(), canonizers=merge["canonizers"]
     )
     return {
         "zennit: guided backprop": prepare(composites.GuidedBackprop()),

@@ -26,9 +26,9 @@ class Target(ABC):
     def coefficients(self, output: Tensor) -> Tensor:
         """c, with the shape of the output."""
 
-    def score(self, output: Tensor) -> Tensor:
-        """The explained number of each sample, shape (batch,)."""
-        return _sum(output * self.coefficients(output))
+    def score(self, output: Tensor, c: Tensor | None = None) -> Tensor:
+        """The explained number of each sample, shape (batch,); `c` saves computing it again."""
+        return _sum(output * (self.coefficients(output) if c is None else c))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class LogOdds(Target):
         others = output.masked_fill(chosen > 0, float("-inf"))
         return chosen - others.softmax(1)
 
-    def score(self, output: Tensor) -> Tensor:
+    def score(self, output: Tensor, c: Tensor | None = None) -> Tensor:
         chosen = _one_hot(output, self.k)
         others = output.masked_fill(chosen > 0, float("-inf"))
         return (output * chosen).sum(1) - others.logsumexp(1)
@@ -132,7 +132,7 @@ class Given(Target):
     def coefficients(self, output: Tensor) -> Tensor:
         raise NotImplementedError("given relevance has no coefficients")
 
-    def score(self, output: Tensor) -> Tensor:
+    def score(self, output: Tensor, c: Tensor | None = None) -> Tensor:
         try:
             return _sum(self.relevance.to(output).expand_as(output))
         except RuntimeError as error:
@@ -152,7 +152,7 @@ class Relative(Target):
     def coefficients(self, output: Tensor) -> Tensor:
         return self.target.coefficients(output)
 
-    def score(self, output: Tensor) -> Tensor:
+    def score(self, output: Tensor, c: Tensor | None = None) -> Tensor:
         return self.target.score(output) - self.reference
 
 
@@ -167,7 +167,7 @@ class Function(Target):
             fresh = output.detach().requires_grad_()
             return torch.autograd.grad(self.score(fresh).sum(), fresh)[0]
 
-    def score(self, output: Tensor) -> Tensor:
+    def score(self, output: Tensor, c: Tensor | None = None) -> Tensor:
         score = self.function(output)
         if not isinstance(score, Tensor) or score.shape != output.shape[:1]:
             got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
@@ -235,6 +235,12 @@ def _rows(output: Tensor) -> Tensor:
 def _one_hot(output: Tensor, k: Class) -> Tensor:
     rows = _rows(output)
     batch, classes = rows.shape
+    if isinstance(k, int):
+        if not -classes <= k < classes:
+            raise InvalidInput(f"Classes run from 0 to {classes - 1}, got {k}.")
+        hot = torch.zeros_like(rows)
+        hot[:, k] = 1
+        return hot.view(output.shape)
     index = torch.as_tensor(k, device=output.device)
     if index.dim() == 0:
         index = index.expand(batch)

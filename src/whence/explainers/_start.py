@@ -74,11 +74,12 @@ def start_at(tape: Tape, output: Tensor, target: Target) -> Start:
         value = _output_value(tape, output, target)
     data = restore(value)
     wide = data.float() if data.dtype in (torch.float16, torch.bfloat16) else data
-    score = target.score(wide).detach() if not wide.requires_grad else target.score(wide)
     if isinstance(target, Given):
         R = target.relevance.to(wide).expand_as(wide)
-        return Start(value, Message(R=R), score)
-    return Start(value, Message(target.coefficients(wide)), score)
+        return Start(value, Message(R=R), target.score(wide))
+    c = target.coefficients(wide)
+    score = target.score(wide, c)
+    return Start(value, Message(c), score if wide.requires_grad else score.detach())
 
 
 def values_at(tape: Tape, name: str) -> list[Value]:

@@ -7,13 +7,14 @@ from whence.engine._adjoints import known, restore
 from whence.engine._context import Context
 from whence.engine._kinds import NATURES, Kind, kind_of, known_names
 from whence.engine._ledger import COLUMNS, Ledger, Row
-from whence.engine._linear import Linear, WeightCache
+from whence.engine._linear import Linear
 from whence.engine._message import Message
 from whence.engine._natures import NEEDS_RULE, SENDERS
 from whence.engine._node import Node
 from whence.engine._run import Constants, record
 from whence.engine._sweep import Tapped, relevance_of, require_rules, sweep
 from whence.engine._tape import Op, Slot, Source, Tape, Value, tensors_in
+from whence.engine._weights import WeightCache
 
 __all__ = [
     "COLUMNS",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whence.engine._linear import WeightCache
+    from whence.engine._weights import WeightCache
 
 
 @dataclass(slots=True, eq=False)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from whence.engine._adjoints import call_again, known, restrict
-from whence.engine._linear import affine_of
 from whence.engine._message import Message
 from whence.engine._node import Node
 from whence.engine._norms import send_norm
 from whence.engine._pointwise import send_pointwise
 from whence.engine._tape import Op
+from whence.engine._weights import affine_of
 
 Sent = list[Message | None]
 NEEDS_RULE = ("linear", "product", "attention", "recurrent", "inverse", "unknown")

@@ -247,6 +247,7 @@ def test_what_cannot_be_recorded_is_an_error_with_its_place(
     ("inputs", "match"),
     [
         (X * float("nan"), r"input of shape \(3, 6\) contains NaN.*Clean the input"),
+        (X / 0, r"input of shape \(3, 6\) contains NaN or infinity"),
         (X[:0], r"input of shape \(0, 6\) is empty"),
         ("text", r"inputs must be a tensor, a tuple of tensors or a dict.*got str"),
         (np.ones((3, 6)), r"got ndarray. For an array: torch.as_tensor\(array\)"),

@@ -23,9 +23,11 @@ class Composite:
     entries: Sequence[Entry]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.entries, Sequence):
+            raise InvalidInput(f"A composite is a list of (selector, rule), got {self.entries!r}.")
         for entry in self.entries:
             pair = isinstance(entry, tuple) and len(entry) == 2
-            if not pair or not callable(entry[0]) or not isinstance(entry[1], Rule):
+            if not pair or not isinstance(entry[0], Selector) or not isinstance(entry[1], Rule):
                 raise InvalidInput(
                     f"A composite is a list of (selector, rule), got {entry!r}. "
                     "Try (where.first, Flat())."

@@ -137,12 +137,10 @@ def before(path: str) -> Selector:
     """Operations that ran before the first one in module `path`."""
 
     def test(op: Op, scene: Scene) -> bool:
-        for each in scene.ops:
-            if _inside(each, path):
-                return False
-            if each is op:
-                return True
-        raise InvalidInput(f"where.before found no operation in module {path!r}.")
+        inside = [i for i, each in enumerate(scene.ops) if _inside(each, path)]
+        if not inside:
+            raise InvalidInput(f"where.before found no operation in module {path!r}.")
+        return any(each is op for each in scene.ops[: inside[0]])
 
     return Selector(f"where.before({path!r})", test)
 

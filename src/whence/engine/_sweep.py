@@ -78,7 +78,9 @@ def _free(op: Op) -> None:
 
 def require_rules(ops: list[Op], rules: dict[int, Any]) -> None:
     """Raise one error that lists every operation that needs a rule and has none."""
-    missing = [op for op in ops if op.nature in NEEDS_RULE and id(op) not in rules]
+    refused = [op for op in ops if op.nature == "unknown" and isinstance(op.extra, str)]
+    unruled = [op for op in ops if op.nature in NEEDS_RULE and id(op) not in rules]
+    missing = [op for op in ops if op in refused or op in unruled]
     if not missing:
         return
     lines = []

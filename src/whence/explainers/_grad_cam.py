@@ -25,7 +25,8 @@ class GradCAM(Explainer):
 
     `layer` is a module's name; the last convolution of the model if None. The map is coarse and
     says where, not what. It is shared equally among the input's channels, so that summing over
-    channels gives the map; `.at(layer)` gives it at the layer's own size.
+    channels gives the map; `.at(layer)` gives it at the layer's own size. A convolution that a
+    batch norm follows directly is one layer with it: the map is that of the norm's output.
 
     References: [selvaraju2017, eq. 1-2].
     """

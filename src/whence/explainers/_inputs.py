@@ -102,9 +102,9 @@ class Inputs:
                 raise InvalidInput(
                     f"An input of shape {tuple(leaf.shape)} is empty: there is nothing to explain."
                 )
-            if leaf.is_floating_point() and leaf.isnan().any():
+            if leaf.is_floating_point() and not bool(leaf.isfinite().all()):
                 raise InvalidInput(
-                    f"An input of shape {tuple(leaf.shape)} contains NaN; relevance of it is "
+                    f"An input of shape {tuple(leaf.shape)} contains NaN or infinity; relevance is "
                     "undefined. Clean the input first."
                 )
 

@@ -75,8 +75,9 @@ def start_at(tape: Tape, output: Tensor, target: Target) -> Start:
     data = restore(value)
     wide = data.float() if data.dtype in (torch.float16, torch.bfloat16) else data
     if isinstance(target, Given):
+        score = target.score(wide)  # checks that the relevance fits
         R = target.relevance.to(wide).expand_as(wide)
-        return Start(value, Message(R=R), target.score(wide))
+        return Start(value, Message(R=R), score)
     c = target.coefficients(wide)
     score = target.score(wide, c)
     return Start(value, Message(c), score if wide.requires_grad else score.detach())

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_BLOCK = 1 << 17  # elements of one block
+_BLOCK = 1 << 17  # elements of one block: large enough for two threads, small enough for the cache
 _plain = [False]
 
 
@@ -23,6 +23,13 @@ def sign(z: Tensor) -> Tensor:
 def divide(R: Tensor, z: Tensor) -> Tensor:
     """R / z where z is not zero, and 0 where it is."""
     return torch.where(z == 0, 0, R / torch.where(z == 0, 1, z))
+
+
+def dot(x: Tensor, y: Tensor) -> Tensor:
+    """The sum of x y over the elements, one for each row of (rows, elements)."""
+    if len(x) == 1 and not torch.is_grad_enabled():
+        return torch.dot(x[0], y[0]).view(1)  # one pass, where the product would need two
+    return (x * y).sum(1)
 
 
 def stabiliser(z: Tensor, epsilon: float, scale: str, axes: tuple[int, ...]) -> Tensor:

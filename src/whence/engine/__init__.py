@@ -11,6 +11,7 @@ from whence.engine._linear import Linear
 from whence.engine._message import Message
 from whence.engine._natures import NEEDS_RULE, SENDERS
 from whence.engine._node import Node
+from whence.engine._pause import clear, paused_collection
 from whence.engine._run import Constants, record
 from whence.engine._sweep import Tapped, relevance_of, require_rules, sweep
 from whence.engine._tape import Op, Slot, Source, Tape, Value, tensors_in
@@ -36,9 +37,11 @@ __all__ = [
     "Tapped",
     "Value",
     "WeightCache",
+    "clear",
     "kind_of",
     "known",
     "known_names",
+    "paused_collection",
     "record",
     "relevance_of",
     "require_rules",

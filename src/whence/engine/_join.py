@@ -20,6 +20,7 @@ def join(tape: Tape) -> None:
     """Merge what can be merged; everything else stays an operation of its own."""
     outputs = {id(value) for value in tape.values.values()}
     gone: set[int] = set()
+    renamed: dict[int, Value] = {}
     for norm in tape.ops:
         if norm.name != "batch_norm" or norm.nature != "affine" or id(norm) in gone:
             continue
@@ -27,10 +28,13 @@ def join(tape: Tape) -> None:
             continue
         made_by, value = norm.inputs[0].op, norm.inputs[0]
         if made_by is not None and _joinable(made_by, value, outputs):
-            _join_after(made_by, norm, tape)
+            _join_after(made_by, norm)
+            renamed[id(value)] = norm.outputs[0]
             gone.add(id(norm))
-        elif _join_before(norm, tape, outputs):
+        elif _join_before(norm, outputs):
+            renamed[id(norm.outputs[0])] = norm.outputs[0].readers[0].outputs[0]
             gone.add(id(norm))
+    _rename(tape, renamed)
     tape.ops = [op for op in tape.ops if id(op) not in gone]
 
 
@@ -46,17 +50,16 @@ def _joinable(op: Op, value: Value, outputs: set[int]) -> bool:
     return batched and len(value.readers) == 1 and id(value) not in outputs
 
 
-def _join_after(op: Op, norm: Op, tape: Tape) -> None:
+def _join_after(op: Op, norm: Op) -> None:
     old, new = op.outputs[0], norm.outputs[0]
     op.joined, op.before = norm, False
     op.paths = (*op.paths, *norm.paths)
     op.outputs = [new]
     new.op, new.slot = op, 0
-    _rename(tape, old, new)
     old.drop()
 
 
-def _join_before(norm: Op, tape: Tape, outputs: set[int]) -> bool:
+def _join_before(norm: Op, outputs: set[int]) -> bool:
     value = norm.outputs[0]
     if len(value.readers) != 1 or id(value) in outputs:
         return False
@@ -71,7 +74,6 @@ def _join_before(norm: Op, tape: Tape, outputs: set[int]) -> bool:
     op.paths = (*norm.paths, *op.paths)
     op.inputs = list(norm.inputs)
     norm.inputs[0].readers = [op if reader is norm else reader for reader in norm.inputs[0].readers]
-    _rename(tape, value, op.outputs[0])
     value.drop()
     return True
 
@@ -85,8 +87,16 @@ def _plain(op: Op) -> bool:
     return none and op.argument(6, "groups", 1) == 1
 
 
-def _rename(tape: Tape, old: Value, new: Value) -> None:
-    """Whoever asks for the part's output gets the joined operation's."""
+def _rename(tape: Tape, renamed: dict[int, Value]) -> None:
+    """Whoever asks for a part's output gets the joined operation's."""
+    if not renamed:
+        return
     for calls in tape.modules.values():
         for outputs in calls:
-            outputs[:] = [new if value is old else value for value in outputs]
+            outputs[:] = [_last(value, renamed) for value in outputs]
+
+
+def _last(value: Value, renamed: dict[int, Value]) -> Value:
+    while id(value) in renamed:
+        value = renamed[id(value)]
+    return value

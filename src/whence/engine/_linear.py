@@ -28,7 +28,12 @@ class Linear(Node):
         self._map = map_of(op)
         dtype = self._message_dtype
         self._raw = self._map.weight.to(dtype)
-        self._scale, self._shift = affine_of(op.joined, dtype) if op.joined else (None, None)
+        self._scale: Tensor | None = None
+        self._shift: Tensor | None = None
+        if op.joined is not None:
+            norm = op.joined
+            affine = self._cached("affine", lambda: torch.stack(affine_of(norm, dtype)))
+            self._scale, self._shift = affine[0], affine[1]
 
     @cached_property
     def a(self) -> Tensor:

@@ -281,21 +281,40 @@ class Recorder(TorchFunctionMode):
         if old is None:
             op.args = (target.clone(), *op.args[1:])
             self._aliases.protect_constant(target, self.tape.ops)
+        elif alone and op.name in _SWAPPED and not self.graph:
+            return self._swap(op, target, args, kwargs)
         elif not (behind and alone):
             self._aliases.protect(target, old)
         result = op.func(*args, **kwargs)
         data = target if alone or self.graph else target.detach()
-        value = Value(data, op)
-        value.sign = sign_of(op)
-        op.outputs.append(value)
-        self._track(target, value)
-        self._record(op)
+        self._overwritten(op, target, data)
+        value = op.outputs[0]
         if old is not None and behind and alone:
             old.drop()
             old.stand_in = value
         if not alone:
             self._renew(target, value)
         return target if op.name == "setitem" and result is None else result
+
+    def _swap(self, op: Op, target: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Fast path for `h += x` and the like: the result gets new memory and the user's tensor is
+        pointed to it, so the old value keeps its own without a copy."""
+        result = getattr(torch, op.name)(*args, **kwargs)
+        if result.shape != target.shape or result.dtype != target.dtype:
+            raise UnsupportedModel(f"{op.where()} in place changes the shape or the type.")
+        old = self._value_quietly(target)
+        assert old is not None
+        old.keep(target.detach())
+        target.set_(result)
+        return self._overwritten(op, target, target)
+
+    def _overwritten(self, op: Op, target: Tensor, data: Tensor) -> Tensor:
+        value = Value(data, op)
+        value.sign = sign_of(op)
+        op.outputs.append(value)
+        self._track(target, value)
+        self._record(op)
+        return target
 
     def _renew(self, target: Tensor, new: Value | None) -> None:
         """Every other view of the written memory is a new value; `new` is None for a constant."""
@@ -376,6 +395,7 @@ class Recorder(TorchFunctionMode):
         return fallback
 
 
+_SWAPPED = {"add", "sub", "mul", "div"}
 _APPLY = torch.autograd.Function.apply.__func__.__code__
 _NOTHING = Value(torch.empty(0))
 _ONLY_LIKE = {"view_as", "reshape_as", "expand_as", "type_as", "sum_to_size"}

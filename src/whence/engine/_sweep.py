@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from whence._errors import UnsupportedOperations
-from whence._numerics import streamed
+from whence._numerics import dot, streamed
 from whence.engine._adjoints import known
 from whence.engine._context import Context
 from whence.engine._ledger import Ledger, Row
@@ -185,5 +185,4 @@ def _totals(value: Value, message: Message) -> tuple[Tensor, Tensor]:
 
 
 def _product_and_size(c: Tensor, a: Tensor, out: None) -> tuple[None, Tensor, Tensor]:
-    R = c * a
-    return None, R.sum(1), R.abs().sum(1)
+    return None, dot(c, a), dot(c.abs(), a.abs())

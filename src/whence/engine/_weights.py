@@ -9,6 +9,8 @@ from torch import Tensor
 
 from whence.engine._tape import Op
 
+_KEY = "weights' key"
+
 
 class WeightCache:
     """Modified weights, kept while the parameter they were made of lives unchanged."""
@@ -22,13 +24,15 @@ class WeightCache:
             if name not in op.cache:
                 op.cache[name] = make()
             return op.cache[name]
-        key = (id(weight), weight._version, name, op.name, *_state_of(op.joined))
-        found = self._made.get(key)
+        key = op.cache.get(_KEY)
+        if key is None:
+            key = op.cache[_KEY] = (id(weight), weight._version, op.name, *_state_of(op.joined))
+        found = self._made.get((*key, name))
         if found is not None and found[0]() is weight:
             return found[1]
         self._forget(id(weight), weight._version)
         made = make()
-        self._made[key] = (weakref.ref(weight), made)
+        self._made[(*key, name)] = (weakref.ref(weight), made)
         return made
 
     def _forget(self, identity: int, version: int) -> None:

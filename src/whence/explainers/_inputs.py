@@ -102,7 +102,8 @@ class Inputs:
                 raise InvalidInput(
                     f"An input of shape {tuple(leaf.shape)} is empty: there is nothing to explain."
                 )
-            if leaf.is_floating_point() and not bool(leaf.isfinite().all()):
+            finite = not leaf.is_floating_point() or bool(leaf.detach().sum().isfinite())
+            if not finite and not bool(leaf.isfinite().all()):  # a sum may overflow, values not
                 raise InvalidInput(
                     f"An input of shape {tuple(leaf.shape)} contains NaN or infinity; relevance is "
                     "undefined. Clean the input first."

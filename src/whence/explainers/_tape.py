@@ -21,6 +21,8 @@ from whence.engine import (
     Tapped,
     Value,
     WeightCache,
+    clear,
+    paused_collection,
     record,
     require_rules,
     restore,
@@ -147,12 +149,13 @@ class TapeExplainer(Explainer):
         self, given: Inputs, targets: list[Target], options: dict[str, Any]
     ) -> list[Explanation]:
         graph = options["create_graph"]
-        with torch.enable_grad() if graph else torch.no_grad():
+        with torch.enable_grad() if graph else torch.no_grad(), paused_collection():
             tape, starts = self._record(given, targets, graph)
             found = []
             for number, (target, start) in enumerate(zip(targets, starts, strict=True)):
                 last = number == len(targets) - 1
                 found.append(self._back(given, tape, target, start, options, retain=not last))
+            clear(tape)
         return found
 
     def _back(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from whence._errors import InvalidInput
-from whence._numerics import divide, streamed
+from whence._numerics import divide, dot, streamed
 from whence.engine import Linear, Message, Node
 from whence.rules._rule import Rule, book_bias, check_bias, handed_out, linear_of
 from whence.rules._sides import Sides
@@ -77,8 +77,10 @@ class ZPlus(Rule):
 def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[Message | None]:
     """The common body of these rules: s+ = alpha R / z+, s- = -beta R / z-, and back."""
     sides = Sides(linear, biased=policy != "zero")
-    s_plus = _share(linear, sides.plus, alpha)
-    s_minus = _share(linear, sides.minus, -beta) if beta else None
+    s_plus = _share(linear, sides.plus, alpha, never_empty=sides.never_empty)
+    s_minus = None
+    if beta:
+        s_minus = _share(linear, sides.minus, -beta, never_empty=sides.solid)
     sent = Message(sides.back(s_plus, s_minus))
     for s, bias in ((s_plus, sides.high), (s_minus, sides.low)):
         if s is None or bias is None:
@@ -90,39 +92,56 @@ def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[M
     return [sent]
 
 
-def _share(linear: Linear, side: Tensor, part: float) -> Tensor:
+def _share(linear: Linear, side: Tensor, part: float, *, never_empty: bool) -> Tensor:
     """part R / side; what meets an empty side is booked as dropped."""
     if linear.pair is None:
         R = part * linear.relevance()
         if linear.booking:
             linear.book(dropped=R * (side == 0))
         return divide(R, side)
-    return shared_out(linear, side, part)
+    return shared_out(linear, side, part, never_empty=never_empty)
 
 
-def shared_out(linear: Linear, total: Tensor, part: float = 1.0) -> Tensor:
-    """s = part z c / total in one pass over large tensors, with the sums for the ledger."""
+def shared_out(linear: Linear, total: Tensor, part: float = 1.0, *, never_empty: bool) -> Tensor:
+    """s = part z c / total in one pass over large tensors, with the sums for the ledger.
+
+    `never_empty` says that the total has the sign of `part` wherever relevance arrives.
+    """
     pair = linear.pair
     assert pair is not None
+    quotient = (_quick if part > 0 else _quick_below) if never_empty else _quotient
     if not linear.booking:
         s, *_ = streamed(
-            lambda c, z, t, out: _quotient(part * c * z, t, out), *pair, total, write=True
+            lambda c, z, t, out: (quotient(part, c * z, t, out),), *pair, total, write=True
         )
         return s
 
     def function(c: Tensor, z: Tensor, t: Tensor, out: Tensor | None) -> tuple[Tensor, ...]:
         R = c * z
-        (s,) = _quotient(part * R, t, out)
+        s = quotient(part, R, t, out)
+        if never_empty:
+            return s, dot(c, z), dot(c.abs(), z.abs())
         return s, R.sum(1), R.abs().sum(1), (R * (t == 0)).sum(1)
 
-    s, arrived, absolute, dropped = streamed(function, *pair, total, write=True)
+    s, arrived, absolute, *dropped = streamed(function, *pair, total, write=True)
     if not linear.row.balanced:
         linear.arrived(arrived, absolute)
-    linear.book(dropped=part * dropped)
+    if dropped:
+        linear.book(dropped=part * dropped[0])
     return s
 
 
-def _quotient(R: Tensor, t: Tensor, out: Tensor | None) -> tuple[Tensor]:
+def _quotient(part: float, R: Tensor, t: Tensor, out: Tensor | None) -> Tensor:
     if torch.is_grad_enabled():
-        return (divide(R, t),)
-    return (torch.div(R, t, out=out).masked_fill_(t == 0, 0),)
+        return divide(part * R, t)
+    return torch.div(part * R, t, out=out).masked_fill_(t == 0, 0)
+
+
+def _quick(part: float, R: Tensor, t: Tensor, out: Tensor | None) -> Tensor:
+    """part R / t where t > 0 wherever R is not zero."""
+    return torch.div(R if part == 1 else part * R, t.clamp(min=torch.finfo(t.dtype).tiny), out=out)
+
+
+def _quick_below(part: float, R: Tensor, t: Tensor, out: Tensor | None) -> Tensor:
+    """part R / t where t < 0 wherever R is not zero."""
+    return torch.div(part * R, t.clamp(max=-torch.finfo(t.dtype).tiny), out=out)

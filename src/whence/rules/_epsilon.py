@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from whence._errors import InvalidInput
-from whence._numerics import divide, sign, stabiliser, streamed
+from whence._numerics import divide, dot, sign, stabiliser, streamed
 from whence.engine import Linear, Message, Node
 from whence.rules._rule import Rule, book_bias, check_bias, handed_out, linear_of
 
@@ -119,11 +119,10 @@ def _damped_and_booked(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The same, with the sums of R = z c, of |R|, and of eps_j s_j = eps R / (|z| + eps)."""
     size = z.abs()
-    damped = size + eps
-    s = torch.mul(c, size / damped, out=out)
-    R = c * z
-    absorbed = eps * (R / damped)
-    return s, R.sum(1), R.abs().sum(1), absorbed.sum(1)
+    part = c / (size + eps)
+    s = torch.mul(part, size, out=out)
+    absorbed = eps.expand(len(c), 1)[:, 0] * dot(part, z)
+    return s, dot(c, z), dot(c.abs(), size), absorbed
 
 
 def _through(

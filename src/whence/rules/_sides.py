@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from whence._numerics import sign
+from whence._numerics import sign, streamed
 from whence.engine import Linear
 
 
@@ -21,6 +21,21 @@ class Sides:
     def __init__(self, linear: Linear, *, biased: bool) -> None:
         self.linear = linear
         self.biased = biased and linear.bias is not None
+
+    @property
+    def exact(self) -> bool:
+        """Whether z+ and z- add up to the recorded output."""
+        return self.biased or self.linear.bias is None
+
+    @property
+    def never_empty(self) -> bool:
+        """Whether z+ > 0 wherever relevance arrives: below a ReLU it is at least z."""
+        return self.linear.message.gate is not None and self.exact
+
+    @property
+    def solid(self) -> bool:
+        """Whether both sides are known to be there wherever relevance arrives."""
+        return "_both" in self.__dict__ and self._both is not None
 
     @cached_property
     def high(self) -> Tensor | None:
@@ -102,20 +117,22 @@ class Sides:
         if op.outputs[0].data is None and not linear.behind_relu:
             return None
         bias = linear.bias
-        z = linear.z if self.biased or bias is None else linear.z - bias
+        pair = linear.pair
+        if linear.nonnegative and self.exact and pair is not None:
+            minus, thin = streamed(_other_side, pair[1], self.plus, pair[0], write=True)
+            return (self.plus, minus) if int(thin.sum()) == 0 else None
+        z = linear.z if self.exact or bias is None else linear.z - bias
         if linear.nonnegative:
             plus = self.plus
-            minus = z - plus
         else:
             size = None if bias is None or not self.biased else bias.abs()
             u = linear.apply(linear.a.abs(), linear.absolute, size)
             plus = (z + u) / 2
-            minus = z - plus
-        limit = 1e-2 if z.dtype == torch.float32 else 1e-6
+        minus = z - plus
         R = linear.relevance()
-        size = plus - minus if self.biased or bias is None else plus - minus + bias.abs()
+        size = plus - minus if self.exact or bias is None else plus - minus + bias.abs()
         least = torch.where(R == 0, 1.0, torch.minimum(plus, -minus) / size)
-        return (plus, minus) if float(least.amin()) >= limit else None
+        return (plus, minus) if float(least.amin()) >= _limit(z) else None
 
     def _back_fast(self, s_plus: Tensor | None, s_minus: Tensor | None) -> Tensor:
         linear = self.linear
@@ -130,3 +147,14 @@ class Sides:
 
 
 FAST = True  # tests set it to False to run everything on the plain branches
+
+
+def _limit(z: Tensor) -> float:
+    return 1e-2 if z.dtype == torch.float32 else 1e-6
+
+
+def _other_side(z: Tensor, plus: Tensor, c: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
+    """z- = z - z+, and how many outputs with relevance keep too few digits of a side."""
+    minus = torch.sub(z, plus, out=out)
+    thin = torch.minimum(plus, -minus) < _limit(z) * (plus - minus)
+    return minus, (thin & (c * z != 0)).sum(1)

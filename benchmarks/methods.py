@@ -101,9 +101,7 @@ def _zennit() -> dict[str, Make]:
 
     merge = {"canonizers": [SequentialMergeBatchNorm()]}
     box = {"low": torch.tensor(LOW), "high": torch.tensor(HIGH)}
-    everywhere = composites.LayerMapComposite(
-        _epsilon_layers(), canonizers=merge["canonizers"]
-    )
+    everywhere = composites.LayerMapComposite(_epsilon_layers(), canonizers=merge["canonizers"])
     return {
         "zennit: guided backprop": prepare(composites.GuidedBackprop()),
         "zennit: epsilon": prepare(everywhere),

@@ -13,7 +13,7 @@ from strategies import STEPS, Entries, RandomNet, entries_of_composites, images,
 from whence._errors import NotConserved
 from whence._explanation import Explanation
 from whence.composites import Composite, where
-from whence.engine import SENDERS, Linear, Message, Node, _linear, _sweep
+from whence.engine import SENDERS, Linear, Message, Node, _maps, _sweep
 from whence.explainers import LRP
 from whence.rules import Epsilon, SignalTakesAll, Zero, ZPlus
 from whence.targets import Weights
@@ -147,12 +147,12 @@ def test_a_doubled_fan_out_is_noticed(ledger: str, monkeypatch: pytest.MonkeyPat
 def test_a_wrong_transpose_is_noticed(
     wrong: Callable[[Tensor], Tensor], ledger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = _linear._Conv.transpose
+    honest = _maps._Conv.transpose
 
     def mistaken(self: Any, s: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
         return wrong(honest(self, s, weight, shape))
 
-    monkeypatch.setattr(_linear._Conv, "transpose", mistaken)
+    monkeypatch.setattr(_maps._Conv, "transpose", mistaken)
     ex = _explain(_residual_net(), images(2), ZERO, ledger)
 
     with pytest.raises(NotConserved, match="conv2d"):

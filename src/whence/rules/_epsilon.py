@@ -111,7 +111,7 @@ class Epsilon(Rule):
 def _damped(c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None) -> tuple[Tensor]:
     """c z / (z + eps sgn z), in which the signs cancel."""
     size = z.abs()
-    return (torch.mul(c, size / (size + eps), out=out),)
+    return (torch.mul(c / (size + eps), size, out=out),)
 
 
 def _damped_and_booked(

@@ -68,7 +68,7 @@ class Gamma(Rule):
         if sides.high is not None and linear.bias is not None:
             part = linear.bias + self.gamma * sides.high
         total = linear.keep(f"{self}", lambda: linear.apply(linear.a, weight, part))
-        s = shared_out(linear, total, never_empty=linear.message.gate is not None)
+        s = shared_out(linear, total, never_empty=sides.never_empty)
         sent = linear.transpose(s, weight)
         if part is None:
             return [Message(sent)]

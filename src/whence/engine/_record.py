@@ -8,7 +8,6 @@ that live only as long as the recording.
 import os
 import re
 import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,9 +23,10 @@ from whence._errors import UnsupportedModel, UntrackedTensor
 from whence.engine._alias import Aliases, rewrite
 from whence.engine._decompose import decomposition
 from whence.engine._kinds import Kind, kind_of
+from whence.engine._modules import Modules
 from whence.engine._refine import refine, run
 from whence.engine._sign import sign_of
-from whence.engine._tape import Op, Slot, Source, Tape, Value
+from whence.engine._tape import Op, Slot, Source, Tape, Value, tensors_in
 
 REWRITE = Kind("rewrite", "index")
 _TORCH = str(Path(torch.__path__[0])) + os.sep  # not torchvision, which starts the same
@@ -46,7 +46,7 @@ class Recorder(TorchFunctionMode):
         self.tape = Tape()
         self.graph = graph
         self.unknown: list[tuple[Tensor, str]] = []
-        self.modules = _Modules(model, self)
+        self.modules = Modules(model, self._value_quietly, self.tape.modules)
         self._constants: dict[int, weakref.ref[Tensor]] = {}
         self._tracked: dict[int, tuple[weakref.ref[Tensor], Value, int]] = {}
         self._aliases = Aliases()
@@ -195,7 +195,7 @@ class Recorder(TorchFunctionMode):
         if writes:
             self._renew(args[0], None)
         elif kind.aliases and args and isinstance(args[0], Tensor):
-            for view in _flat(result):
+            for view in tensors_in(result):
                 self._aliases.note(args[0], None, view, None)
         return result
 
@@ -248,7 +248,7 @@ class Recorder(TorchFunctionMode):
             frame = frame.f_back
 
     def _finish(self, op: Op, result: Any, args: tuple[Any, ...]) -> Any:
-        tensors = [result] if isinstance(result, Tensor) else list(_flat(result))
+        tensors = [result] if isinstance(result, Tensor) else list(tensors_in(result))
         if len(tensors) == 1 and args and tensors[0] is args[0]:
             return result
         for tensor in tensors:
@@ -263,7 +263,9 @@ class Recorder(TorchFunctionMode):
             op.outputs.append(value)
             self._track(tensor, value)
             if aliased:
-                source = next((each for each in _flat(list(args)) if _same(each, tensor)), None)
+                source = next(
+                    (each for each in tensors_in(list(args)) if _same(each, tensor)), None
+                )
                 if source is not None:
                     self._aliases.note(source, self._value_quietly(source), tensor, value)
         if any(value is not _NOTHING for value in op.outputs):
@@ -428,67 +430,3 @@ def _same(candidate: Any, tensor: Tensor) -> bool:
     if not isinstance(candidate, Tensor):
         return False
     return candidate.untyped_storage()._cdata == tensor.untyped_storage()._cdata
-
-
-def _flat(result: Any) -> Iterable[Tensor]:
-    if isinstance(result, Tensor):
-        yield result
-    elif isinstance(result, (list, tuple)):
-        for each in result:
-            yield from _flat(each)
-
-
-class _Modules:
-    """Knows which module is running, by hooks that live only during the recording."""
-
-    def __init__(self, model: Callable[..., Any], recorder: Recorder) -> None:
-        self._names: dict[int, str] = {}
-        if isinstance(model, torch.nn.Module):
-            for name, module in model.named_modules():
-                self._names.setdefault(id(module), name)
-        self._stack: list[tuple[str, torch.nn.Module | None, int]] = [("", None, 0)]
-        self._calls: dict[str, int] = {}
-        self._recorder = recorder
-        self._thread = threading.get_ident()
-        self._handles: list[Any] = []
-
-    def top(self) -> tuple[str, torch.nn.Module | None, int]:
-        """The path, the module and the number of its call."""
-        return self._stack[-1]
-
-    def __enter__(self) -> "_Modules":
-        hooks = torch.nn.modules.module
-        self._handles = [
-            hooks.register_module_forward_pre_hook(self._enter),
-            hooks.register_module_forward_hook(self._leave, always_call=True),
-        ]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-    def _enter(self, module: torch.nn.Module, _: Any) -> None:
-        if threading.get_ident() != self._thread:
-            return
-        path = self._names.get(id(module), self._stack[-1][0])
-        call = self._calls.get(path, 0)
-        self._calls[path] = call + 1
-        self._stack.append((path, module, call))
-
-    def _leave(self, module: torch.nn.Module, _: Any, output: Any) -> None:
-        if threading.get_ident() != self._thread or self._stack[-1][1] is not module:
-            return
-        path, _, _ = self._stack.pop()
-        if id(module) in self._names:
-            made = [self._recorder._value_quietly(tensor) for tensor in _all(output)]
-            outputs = [value for value in made if value is not None]
-            self._recorder.tape.modules.setdefault(path, []).append(outputs)
-
-
-def _all(output: Any) -> Iterable[Tensor]:
-    if isinstance(output, dict):
-        for each in output.values():
-            yield from _all(each)
-    else:
-        yield from _flat(output)

@@ -73,6 +73,7 @@ def test_machine_code_gives_the_same(net: nn.Module) -> None:
     frozen = explainer.compile(torch.rand(3, 2, 8, 8).double())
     x = torch.randn(3, 2, 8, 8).double()
 
+    assert "machine code" in repr(frozen) or "the compiler failed" in repr(frozen)
     torch.testing.assert_close(
         frozen(x, 1), explainer.explain(x, 1).relevance, rtol=1e-7, atol=1e-9
     )
@@ -95,3 +96,20 @@ def test_another_shape_is_refused(net: nn.Module) -> None:
 def test_a_model_that_branches_on_data_is_refused() -> None:
     with pytest.raises(UnsupportedModel, match="reads a value back"):
         LRP(Branching()).compile(torch.rand(3, 4), optimise=False)
+
+
+def test_a_failing_compiler_is_said_and_the_graph_still_runs(
+    net: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compile_nothing(graph: object) -> object:
+        def fail(*_: object) -> None:
+            raise RuntimeError("no compiler here")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    x = torch.rand(3, 2, 8, 8).double()
+    frozen = LRP(net, EpsilonPlusFlat()).compile(x)
+
+    assert "the compiler failed: no compiler here" in repr(frozen)
+    assert frozen(x, 1).shape == x.shape

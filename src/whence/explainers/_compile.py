@@ -4,7 +4,6 @@ While it is captured no value is read back: signs come from the data flow, else 
 So the result holds for new inputs of other signs and for other classes.
 """
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,8 +33,9 @@ class Choice(Highest):
 class Compiled:
     """An explanation of one shape of inputs as a graph: `compiled(inputs, target) -> relevance`.
 
-    The weights of the model are those of the moment it was compiled. `optimised` says whether a
-    C++ compiler was there to turn the graph into machine code; without one the graph still runs.
+    The weights of the model are those of the moment it was compiled. `optimised` says whether the
+    graph was turned into machine code, and `reason` why not: without a working C++ compiler the
+    graph still runs, as the recorded operations.
     """
 
     def __init__(
@@ -53,10 +53,30 @@ class Compiled:
         self.shape, self.dtype = example.shape, example.dtype
         self._output = output.detach()
         self.graph = _captured(explain, example, output)
-        self.optimised = optimise and shutil.which("g++") is not None
-        self._run: Callable[..., Tensor] = (
-            torch.compile(self.graph) if self.optimised else self.graph
-        )
+        self.reason = "" if optimise else "not asked for"
+        self._run: Callable[..., Tensor] = self.graph
+        if optimise:
+            self._optimise(example)
+
+    @property
+    def optimised(self) -> bool:
+        """Whether the graph runs as machine code."""
+        return not self.reason
+
+    def __repr__(self) -> str:
+        state = "machine code" if self.optimised else f"graph; {self.reason}"
+        return f"Compiled(inputs {tuple(self.shape)}, {self.dtype}, {state})"
+
+    def _optimise(self, example: Tensor) -> None:
+        """Compile to machine code, by running once; compilers fail in too many ways to list."""
+        compiled = torch.compile(self.graph)
+        try:
+            with torch.no_grad():
+                compiled(example, torch.zeros_like(self._output), self._output.new_ones(()))
+        except Exception as error:
+            self.reason = f"the compiler failed: {str(error).splitlines()[0]}"
+            return
+        self._run = compiled
 
     def __call__(self, inputs: Tensor, target: Any = None) -> Tensor:
         """The relevance of new inputs for a class, one for each sample, a contrast, or weights."""

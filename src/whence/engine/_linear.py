@@ -81,10 +81,10 @@ class Linear(Node):
 
     @cached_property
     def weight(self) -> Tensor:
-        """W, with a joined batch norm multiplied in."""
+        """W, with a joined batch norm multiplied in; what rules make of it is kept, this is not."""
         if self._scale is None:
             return self._raw
-        return self._cached("joined", lambda: self._map.scaled(self._raw, self._scale, self.before))
+        return self._map.scaled(self._raw, self._scale, self.before)
 
     @cached_property
     def bias(self) -> Tensor | None:

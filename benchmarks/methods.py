@@ -6,7 +6,7 @@ Each entry turns (model, input) into a function without arguments that explains 
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 
 from whence.composites import (
     EpsilonAlpha2Beta1Flat,
@@ -147,7 +147,7 @@ def _captum() -> dict[str, Make]:
 def _shim() -> None:
     """Declare two operators that a CPU build of torch lacks, so that torchvision imports."""
     global _library
-    _library = torch.library.Library("torchvision", "FRAGMENT")
+    _library = library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
         _library.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 

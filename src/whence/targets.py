@@ -130,7 +130,10 @@ class Given(Target):
     at: str | None = None
 
     def coefficients(self, output: Tensor) -> Tensor:
-        raise NotImplementedError("given relevance has no coefficients")
+        raise InvalidInput(
+            "Given relevance has no coefficients, which this method needs. Use it with LRP and "
+            "explain(); elsewhere give a class, a contrast or targets.Weights."
+        )
 
     def score(self, output: Tensor, c: Tensor | None = None) -> Tensor:
         try:

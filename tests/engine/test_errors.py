@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 
 from laws import ZERO, rand
 from whence import rules, targets
@@ -116,7 +116,7 @@ def test_a_number_taken_out_is_a_constant_with_a_note() -> None:
     assert any(re.search(rf"item at .*{HERE}:\d+ takes a number out", note) for note in ex.notes)
 
 
-@torch.library.custom_op("whence_tests::twice", mutates_args=())
+@library.custom_op("whence_tests::twice", mutates_args=())
 def _twice(x: Tensor) -> Tensor:
     return x * 2
 

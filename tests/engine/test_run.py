@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from laws import ZERO, assert_closes, assert_gradient_times_input, rand, weights_for
+from whence import rules
+from whence.composites import Composite, where
 from whence.explainers import LRP
 from whence.targets import Weights
 
@@ -449,3 +451,14 @@ def test_parameters_gradients_and_versions_stay_as_they_are() -> None:
 
     after = [(p, p.grad, p._version) for p in model.parameters()]
     torch.testing.assert_close([*map(list, after)], [*map(list, before)], rtol=0, atol=0)
+
+
+def test_relevance_of_any_form_enters_a_bag() -> None:
+    net = nn.Sequential(nn.EmbeddingBag(10, 6, mode="sum"), nn.Linear(6, 2, bias=False)).double()
+    flat = Composite([(where.nature("linear"), rules.Flat())])
+    ex = LRP(net, flat).explain(IDS, 1, ledger="full")
+
+    tokens = net[0].weight[IDS]  # (samples, tokens, dimensions)
+    shares = tokens / tokens.sum(1, keepdim=True) * (ex.score / 6)[:, None, None]
+    ex.ledger.check()
+    torch.testing.assert_close(ex.relevance, shares.sum(-1).detach())

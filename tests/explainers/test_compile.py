@@ -13,7 +13,7 @@ from whence.composites import (
     EpsilonPlusFlat,
 )
 from whence.explainers import LRP, Sensitivity
-from whence.targets import Contrast
+from whence.targets import Contrast, Given
 
 
 class Small(nn.Module):
@@ -113,3 +113,11 @@ def test_a_failing_compiler_is_said_and_the_graph_still_runs(
 
     assert "the compiler failed: no compiler here" in repr(frozen)
     assert frozen(x, 1).shape == x.shape
+
+
+def test_given_relevance_is_refused_where_coefficients_are_needed(net: nn.Module) -> None:
+    x = torch.rand(3, 2, 8, 8).double()
+    frozen = LRP(net).compile(x, optimise=False)
+
+    with pytest.raises(InvalidInput, match="Given relevance has no coefficients"):
+        frozen(x, Given(torch.ones(5)))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import library
 
 PEERS = ("captum", "timm", "torchvision", "zennit")
 HERE = Path(__file__).parent
@@ -28,7 +29,7 @@ def _check_that_none_is_missing() -> None:
         raise pytest.UsageError(f"Not installed here: {', '.join(missing)}. See scripts/test.")
 
 
-def _let_torchvision_import() -> torch.library.Library | None:
+def _let_torchvision_import() -> library.Library | None:
     """Declares the two operators that torchvision needs declared in order to be imported.
 
     The ordinary torchvision wheel cannot load its compiled part beside a CPU build of torch, and
@@ -38,10 +39,10 @@ def _let_torchvision_import() -> torch.library.Library | None:
     spec = find_spec("torchvision")
     if spec is None or spec.origin is None or _extension_loads(Path(spec.origin).parent):
         return None
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    declared = library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library
+        declared.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return declared
 
 
 def _extension_loads(folder: Path) -> bool:

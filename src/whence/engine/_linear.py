@@ -14,7 +14,7 @@ from torch import Tensor
 
 from whence.engine._adjoints import known, restore
 from whence.engine._context import Context
-from whence.engine._maps import map_of
+from whence.engine._maps import Joinable, map_of
 from whence.engine._node import Node
 from whence.engine._tape import Op
 from whence.engine._weights import affine_of
@@ -82,7 +82,7 @@ class Linear(Node):
     @cached_property
     def weight(self) -> Tensor:
         """W, with a joined batch norm multiplied in; what rules make of it is kept, this is not."""
-        if self._scale is None:
+        if self._scale is None or not isinstance(self._map, Joinable):
             return self._raw
         return self._map.scaled(self._raw, self._scale, self.before)
 
@@ -91,7 +91,7 @@ class Linear(Node):
         """b, shaped to broadcast with z, or None."""
         bias = self._map.bias
         bias = None if bias is None else bias.to(self._message_dtype)
-        if self._scale is None or self._shift is None:
+        if self._scale is None or self._shift is None or not isinstance(self._map, Joinable):
             return bias
         if self.before:
             extra = self._map.constant_input(self._raw, self._shift)

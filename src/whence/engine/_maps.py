@@ -3,6 +3,7 @@
 To rules they are all W a + b; `engine/_linear.py` asks them for W a, W^T s and what follows.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from whence.engine._adjoints import general_vjp, restrict
 from whence.engine._tape import Op, Slot
 
 
-class Map:
+class Map(ABC):
     """How one family applies weights; `diagonal` says whether scales can stay beside W."""
 
     diagonal = True
@@ -22,8 +23,9 @@ class Map:
         self.weight: Tensor
         self.bias: Tensor | None = None
 
+    @abstractmethod
     def apply(self, a: Tensor, weight: Tensor) -> Tensor:
-        raise NotImplementedError
+        """W a."""
 
     def apply_biased(self, a: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return self.apply(a, weight) + bias
@@ -35,8 +37,9 @@ class Map:
         """W with each input's weights times its value; None if the values differ within them."""
         return weight * value if value.numel() == 1 else None
 
+    @abstractmethod
     def transpose(self, s: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
-        raise NotImplementedError
+        """W^T s, in the input's shape."""
 
     def spread(self, s: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
         return self.transpose(s, torch.ones_like(weight), shape)
@@ -50,14 +53,20 @@ class Map:
     def row_axes(self, z: Tensor) -> tuple[int, ...]:
         return (-1,)
 
-    def scaled(self, weight: Tensor, scale: Tensor | None, before: bool) -> Tensor:
-        raise NotImplementedError
 
+class Joinable(Map):
+    """A family that a batch norm can be joined into."""
+
+    @abstractmethod
+    def scaled(self, weight: Tensor, scale: Tensor, before: bool) -> Tensor:
+        """W with a scale for each output, or for each input if the norm comes `before`."""
+
+    @abstractmethod
     def constant_input(self, weight: Tensor, vector: Tensor) -> Tensor:
-        raise NotImplementedError
+        """W v for an input that holds v everywhere, one value for each channel."""
 
 
-class _Dense(Map):
+class _Dense(Joinable):
     """`linear(a, W, b)`: W is (outputs, inputs)."""
 
     def __init__(self, op: Op) -> None:
@@ -74,15 +83,14 @@ class _Dense(Map):
     def spread(self, s: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
         return s.sum(-1, keepdim=True).expand(shape)
 
-    def scaled(self, weight: Tensor, scale: Tensor | None, before: bool) -> Tensor:
-        assert scale is not None
+    def scaled(self, weight: Tensor, scale: Tensor, before: bool) -> Tensor:
         return weight * (scale if before else scale[:, None])
 
     def constant_input(self, weight: Tensor, vector: Tensor) -> Tensor:
         return weight @ vector
 
 
-class _Conv(Map):
+class _Conv(Joinable):
     """Every convolution and transposed convolution; W as torch lays it out."""
 
     def __init__(self, op: Op) -> None:
@@ -161,8 +169,7 @@ class _Conv(Map):
     def row_axes(self, z: Tensor) -> tuple[int, ...]:
         return tuple(range(-self.dims - 1, 0))
 
-    def scaled(self, weight: Tensor, scale: Tensor | None, before: bool) -> Tensor:
-        assert scale is not None
+    def scaled(self, weight: Tensor, scale: Tensor, before: bool) -> Tensor:
         tail = [1] * self.dims
         if before:
             return weight * scale.view(1, -1, *tail)

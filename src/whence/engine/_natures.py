@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from whence._numerics import divide
 from whence.engine._adjoints import call_again, known, restrict
 from whence.engine._message import Message
 from whence.engine._node import Node
@@ -201,15 +202,25 @@ def _as_batch_norm(op: Op) -> Op:
     return Op(op.kind, op.nature, op.func, args, eps, op.inputs)
 
 
+def _bag_coefficient(node: Node) -> Tensor:
+    """c at the bags; a bag is linear in its tokens, so R enters as R / z."""
+    message, z = node.message, node.output
+    if message.R is None:
+        assert message.c is not None
+        return message.c
+    if node.booking:
+        node.book(dropped=message.R * (z == 0))
+    from_R = divide(message.R, z)
+    return from_R if message.c is None else message.c + from_R
+
+
 def _bag(node: Node) -> Tensor:
     """Embedding bags: each token's own share of its bag's sum, mean or maximum."""
     op = node.op
     ids, weight = known(op.inputs[0]), op.argument(1, "weight")
     offsets, mode = op.argument(2, "offsets"), op.argument(6, "mode", "mean")
     weights = op.argument(8, "per_sample_weights")
-    c = node.message.c
-    if c is None:
-        raise NotImplementedError("relevance that is not of the form a c cannot enter a bag")
+    c = _bag_coefficient(node)
     e = weight.to(c.dtype)[ids]
     if ids.dim() == 2:
         bags = torch.arange(len(ids), device=ids.device)[:, None].expand(ids.shape)

@@ -1,15 +1,20 @@
 """Time, work and memory of explanations, as multiples of a plain input gradient in the same run.
 
     python benchmarks/run.py                       all models, all installed peers
-    python benchmarks/run.py --models lenet --pairs 21
+    python benchmarks/run.py --models lenet --batch 1 --pairs 21
 
 Times are CPU times of the process, medians of interleaved pairs (gradient, method, gradient, ...);
 the A/A line shows what the same thing against itself gives. Work is counted in FLOPs. Memory is the
 growth of the peak resident size above the loaded model, each in a fresh process.
+
+The C library may give freed memory back to the system and fetch it again page by page, which costs
+up to a seventh of a gradient, by the luck of the heap's layout. So the runs here tell it to keep
+what it has, as a server would (MALLOC_TRIM_THRESHOLD_); `--allocator default` leaves it alone.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -22,6 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+# Read by the C library when the process starts.
+_KEEP = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
 SHAPES = {"vgg16": (3, 224, 224), "resnet50": (3, 224, 224), "lenet": (1, 28, 28)}
 
 
@@ -29,12 +36,15 @@ def main() -> None:
     """Print one table for each model."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", nargs="+", default=list(SHAPES), choices=list(SHAPES))
-    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--only", default="", help="methods whose name contains this")
     parser.add_argument("--no-memory", action="store_true")
+    parser.add_argument("--allocator", choices=["keep", "default"], default="keep")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.allocator == "keep" and not options.memory_of and _KEEP.keys() - os.environ.keys():
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**_KEEP, **os.environ})
     torch.set_num_threads(2)
     torch.manual_seed(0)
     if options.memory_of:
@@ -50,7 +60,11 @@ def _table(name: str, options: argparse.Namespace) -> None:
     work = _flops(unit)
     unmeasured = options.no_memory or name == "lenet"  # too small to see in the resident size
     memory = None if unmeasured else _memory(name, options.batch, "gradient")
-    print(f"\n{name}, batch {options.batch}, {torch.get_num_threads()} threads")
+    allocator = "keeps" if _KEEP.keys() <= os.environ.keys() else "may return"
+    print(
+        f"\n{name}, batch {options.batch}, {torch.get_num_threads()} threads, "
+        f"the allocator {allocator} freed memory"
+    )
     print(f"{'method':<36}{'time':>8}{'(min, max)':>16}{'FLOPs':>8}{'memory':>8}")
     again = _ratios(unit, methods.gradient(model, x), options.pairs)
     _line("A/A: gradient / gradient", again, 1.0, None if memory is None else 1.0)
@@ -110,7 +124,10 @@ def _flops(run: Callable[[], object]) -> int:
 
 def _memory(name: str, batch: int, label: str) -> float:
     command = [sys.executable, __file__, "--models", name, "--batch", str(batch)]
-    done = subprocess.run([*command, "--memory-of", label], capture_output=True, check=True)
+    plain = {key: value for key, value in os.environ.items() if key not in _KEEP}
+    done = subprocess.run(
+        [*command, "--memory-of", label], capture_output=True, check=True, env=plain
+    )
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -218,7 +218,7 @@ class Next(nn.Module):
 
 
 class Sequence(nn.Module):
-    """An LSTM over the rows of a picture; recurrent operations need a rule of their own."""
+    """An LSTM over the rows of a picture."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()

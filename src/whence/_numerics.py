@@ -32,6 +32,17 @@ def dot(x: Tensor, y: Tensor) -> Tensor:
     return (x * y).sum(1)
 
 
+def one_signed(t: Tensor) -> bool:
+    """Whether all of t is above zero, or all below, where looking costs little; False says nothing.
+
+    Never looks while a graph is captured, nor on a device that would have to wait.
+    """
+    if _plain[0] or t.device.type != "cpu" or t.numel() == 0:
+        return False
+    low, high = (float(each) for each in t.aminmax())
+    return low > 0 or high < 0
+
+
 def stabiliser(z: Tensor, epsilon: float, scale: str, axes: tuple[int, ...]) -> Tensor:
     """The positive number added to |z|: `epsilon` itself, or `epsilon` times the RMS of one row.
 
@@ -43,8 +54,8 @@ def stabiliser(z: Tensor, epsilon: float, scale: str, axes: tuple[int, ...]) -> 
     for axis in axes:
         size *= z.shape[axis]
     norm = torch.linalg.vector_norm(z, dim=axes, keepdim=True)
-    tiny = torch.finfo(z.dtype).tiny
-    return (norm * (epsilon / max(size, 1) ** 0.5)).clamp(min=tiny)
+    least = torch.finfo(z.dtype).tiny ** 0.8  # c / least stays finite
+    return (norm * (epsilon / max(size, 1) ** 0.5)).clamp(min=least)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The book: every column against its own definition, computed by hand."""
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from laws import ZERO, assert_closes, rand
+from whence import targets
 from whence._errors import InvalidInput, NotConserved
 from whence.composites import Composite, where
-from whence.engine import COLUMNS, Ledger
+from whence.engine import COLUMNS, Ledger, Message, Node
 from whence.explainers import LRP
 from whence.rules import AlphaBeta, Epsilon, Flat, WSquare, Zero, ZPlus
 
@@ -28,9 +30,9 @@ def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
     return layer
 
 
-def _explain(model: Any, x: Tensor, rule: Any, target: Any = 0) -> Any:
+def _explain(model: Any, x: Tensor, rule: Any, target: Any = 0, ledger: str = "full") -> Any:
     composite = Composite([(where.nature("linear"), rule)])
-    return LRP(model, composite).explain(x, target, ledger="full")
+    return LRP(model, composite).explain(x, target, ledger=ledger)
 
 
 def _row(ex: Any, name: str) -> Any:
@@ -274,8 +276,8 @@ def test_printing_shows_every_row_and_the_verdict() -> None:
 def test_a_row_that_does_not_close_fails_with_its_place() -> None:
     ledger = Ledger(2, torch.float64)
     row = ledger.open("linear", "net.0", "net.py:7")
-    row.arrive(_tensor(1.0, 1.0), _tensor(1.0, 1.0))
-    row.send(_tensor(1.0, 0.9), _tensor(1.0, 0.9))
+    row.arrive(_tensor(1.0, 1.0))
+    row.send(_tensor(1.0, 0.9))
 
     with pytest.raises(NotConserved, match=r"linear in 'net.0' \(net.py:7\) lost 1.0e-01 of its"):
         ledger.check()
@@ -286,8 +288,8 @@ def test_a_row_that_does_not_close_fails_with_its_place() -> None:
 def test_a_row_that_holds_no_number_fails() -> None:
     ledger = Ledger(1, torch.float64)
     row = ledger.open("linear", "", "")
-    row.arrive(_tensor(1.0), _tensor(1.0))
-    row.send(_tensor(float("nan")), _tensor(1.0))
+    row.arrive(_tensor(1.0))
+    row.send(_tensor(float("nan")))
 
     with pytest.raises(NotConserved):
         ledger.check()
@@ -296,8 +298,8 @@ def test_a_row_that_holds_no_number_fails() -> None:
 def test_relevance_that_is_lost_between_rows_fails() -> None:
     ledger = Ledger(1, torch.float64)
     row = ledger.open("linear", "", "")
-    row.arrive(_tensor(1.0), _tensor(1.0))
-    row.send(_tensor(1.0), _tensor(1.0))
+    row.arrive(_tensor(1.0))
+    row.send(_tensor(1.0))
     ledger.score, ledger.explained = _tensor(1.0), _tensor(0.75)
 
     with pytest.raises(NotConserved, match=r"Of the score, 0.25 arrived nowhere and no row booked"):
@@ -339,3 +341,69 @@ def test_without_pandas_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(InvalidInput, match="pip install pandas"):
         Ledger(1, torch.float64).to_frame()
+
+
+def _large(rule: Any, x: Tensor, weights: Tensor) -> Any:
+    """One convolution over more elements than a row measures whole; the target weighs them all."""
+    layer = nn.Conv2d(1, 4, 3, padding=1, bias=False)
+    layer.weight.data = weights
+    return _explain(layer, x, rule, targets.Weights(torch.ones(4, *x.shape[2:])), "summary")
+
+
+def test_a_large_row_is_measured_by_a_part_that_never_exceeds_the_whole() -> None:
+    x = torch.rand(2, 1, 300, 300) - 0.5
+    ex = _large(Zero(), x, torch.randn(4, 1, 3, 3))
+    row = _row(ex, "conv2d")
+    whole = ex.relevance.double().abs().flatten(1).sum(1)
+
+    assert "absolute_out" not in row._sums  # the part was enough
+    assert bool((row.absolute <= whole).all())
+    assert bool((row.absolute > whole / 100).all())
+    ex.ledger.check()
+
+
+def test_a_large_row_whose_part_is_zero_is_measured_whole() -> None:
+    """All relevance is behind the first eighth, and cancels: only the whole |R| is a yardstick."""
+    x = torch.zeros(1, 1, 400, 400)
+    x[..., 200:] = torch.randn(1, 1, 400, 200)
+    x[..., 200:300] = -x[..., 300:].flip(-1)
+    x = x.transpose(2, 3).contiguous()
+    weights = torch.zeros(4, 1, 3, 3)
+    weights[:, 0, 1, 1] = torch.tensor([1.0, 2.0, 3.0, -4.0])
+    ex = _large(Zero(), x + 0.1 * (x != 0), weights)
+
+    ex.ledger.check()
+    exact = ex.relevance.double().abs().sum()
+    torch.testing.assert_close(_row(ex, "conv2d").absolute.sum(), exact, rtol=1.0, atol=0)
+
+
+@pytest.mark.parametrize("factor", [1.01, 1.0001])
+def test_a_large_row_with_a_wrong_rule_does_not_close(factor: float) -> None:
+    @dataclass(frozen=True)
+    class Wrong(Zero):
+        def send(self, node: Node) -> list[Message | None]:
+            return [m and m.times(torch.tensor(factor)) for m in super().send(node)]
+
+    ex = _large(Wrong(), torch.rand(2, 1, 300, 300), torch.rand(4, 1, 3, 3))
+
+    with pytest.raises(NotConserved, match="conv2d"):
+        ex.ledger.check()
+
+
+def test_an_operation_in_lower_precision_is_held_to_its_own_tolerance() -> None:
+    model = lambda x: (x.float() * 3.0).double() + x  # noqa: E731
+
+    ex = LRP(model).explain(rand(2, 4), targets.Weights(rand(4, seed=1)), ledger="full")
+
+    found = {row.op: row.tolerance for row in ex.ledger}
+    assert found == {"float": 1e-5, "mul": 1e-5, "double": 1e-5, "add": 1e-11}
+    ex.ledger.check()
+
+
+def test_a_row_where_another_axis_comes_first_is_booked_for_all_samples_together() -> None:
+    x, y = rand(2, 3), rand(2, 3, seed=1)  # as many texts as pictures
+
+    ex = LRP(lambda x, y: (x @ y.t()).t()).explain((x, y), 0, ledger="full")
+
+    assert [row.per_sample for row in ex.ledger if row.op == "t"] == [False, False]
+    ex.ledger.check()

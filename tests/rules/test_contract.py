@@ -48,15 +48,19 @@ LINEAR = [
 ]
 # Not of the kind that a dense oracle can follow; they have tests of their own.
 OTHER = {
+    "Attention",
     "Contrastive",
     "DeconvnetReLU",
     "Gradient",
     "GuidedReLU",
     "HalfEach",
+    "Hold",
     "MaxPool",
     "Pass",
+    "RecurrentCell",
     "Rule",
     "SignalTakesAll",
+    "Uniform",
 }
 
 

@@ -12,10 +12,16 @@ from whence.composites._presets import (
     EpsilonPlusFlat,
     default_composite,
 )
+from whence.composites._recurrent import Recurrent
+from whence.composites._relp import RelP
+from whence.composites._state_space import MambaLRP
+from whence.composites._transformers import CPLRP, AttnLRP
 from whence.composites._where import Scene, Selector
 
 __all__ = [
     "Assignment",
+    "AttnLRP",
+    "CPLRP",
     "Composite",
     "DeepTaylorRules",
     "EpsilonAlpha2Beta1",
@@ -24,6 +30,9 @@ __all__ = [
     "EpsilonGammaBox",
     "EpsilonPlus",
     "EpsilonPlusFlat",
+    "MambaLRP",
+    "Recurrent",
+    "RelP",
     "Scene",
     "Selector",
     "assignment",

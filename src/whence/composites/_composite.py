@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from whence._errors import InvalidInput
 from whence.composites._where import Scene, Selector, before, nature
-from whence.engine import SENDERS, Op
+from whence.engine import SENDERS, Op, held_values, is_held
 from whence.rules import Rule
 
 Entry = tuple[Selector, Rule]
@@ -98,9 +98,12 @@ class Assignment:
 def assignment(ops: list[Op], rules: dict[int, Rule]) -> Assignment:
     """What each operation on the way back will do."""
     rows = []
+    held = held_values(ops, rules)
     for op in reversed(ops):
         rule = rules.get(id(op))
-        if rule is not None:
+        if is_held(op, held) and not (rule is not None and rule.held(op)):
+            text = "(held)"
+        elif rule is not None:
             text = repr(rule)
         else:
             text = f"({op.nature})" if op.nature in SENDERS else "NO RULE"

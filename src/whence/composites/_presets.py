@@ -4,12 +4,18 @@ from torch import Tensor
 
 from whence.composites import _where as where
 from whence.composites._composite import Composite
+from whence.composites._factors import is_pattern
+from whence.composites._state_space import UNPUBLISHED, MambaLRP, has_scan, has_unpublished
+from whence.composites._transformers import AttnLRP
 from whence.engine import Op
 from whence.rules import (
     AlphaBeta,
+    Attention,
     Epsilon,
     Flat,
     Gamma,
+    Hold,
+    RecurrentCell,
     Rule,
     SignalTakesAll,
     WSquare,
@@ -68,24 +74,44 @@ def DeepTaylorRules(
     return Composite(
         [
             (where.nature("linear"), ZPlus(bias="zero")),
+            (where.nature("recurrent"), RecurrentCell(bias="zero")),
             (where.nature("product"), SignalTakesAll()),
+            (where.nature("attention"), Attention()),
+            (where.normaliser, Hold()),
             (where.first, first),
         ]
     )
 
 
 def default_composite(ops: list[Op]) -> Composite:
-    """What `method="lrp"` uses without a composite: EpsilonPlusFlat for nets with convolutions,
-    epsilon everywhere for the rest."""
+    """What `method="lrp"` uses without a composite: MambaLRP for nets with a selective scan,
+    AttnLRP for others with attention, fused or written out, EpsilonPlusFlat for other nets with
+    convolutions over numbers, epsilon everywhere for the rest. Convolutions over word vectors are
+    among the rest [arras2016]: flat would share relevance among words of no effect, and padding.
+    Recurrences without a published rule (RWKV, gated delta rules) pass it by the plain gradient.
+    """
+    composite = _fitting(ops)
+    return composite + UNPUBLISHED if has_unpublished(ops) else composite
+
+
+def _fitting(ops: list[Op]) -> Composite:
+    if has_scan(ops):
+        return MambaLRP()
+    if any(op.nature == "attention" or is_pattern(op) for op in ops):
+        return AttnLRP()
     convolutional = any(op.name.startswith("conv") and op.nature == "linear" for op in ops)
-    return EpsilonPlusFlat() if convolutional else EpsilonEverywhere()
+    of_words = any(op.nature == "embedding" for op in ops)
+    return EpsilonPlusFlat() if convolutional and not of_words else EpsilonEverywhere()
 
 
 def _on_convolutions(rule: Rule, epsilon: float) -> Composite:
     return Composite(
         [
             (where.nature("linear"), Epsilon(epsilon)),
+            (where.nature("recurrent"), RecurrentCell(epsilon=epsilon)),
             (where.nature("product"), SignalTakesAll()),
+            (where.nature("attention"), Attention()),
+            (where.normaliser, Hold()),
             (_CONVOLUTIONS, rule),
         ]
     )

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 import torch
 
 from whence._errors import InvalidInput
+from whence.composites._factors import is_normaliser, is_pattern
 from whence.engine import NATURES, Op, known_names
 
 
@@ -28,15 +29,19 @@ class Scene:
             behind = any(id(value) in above for value in op.inputs)
             if op.nature == "linear" and not behind:
                 self.first.add(id(op))
-            if behind or op.nature == "linear":
+            if behind or op.nature in _WEIGHTED:
                 above.update(id(value) for value in op.outputs)
         below: set[int] = set()  # values that a weighted operation reads, directly or not
         for op in reversed(self.ops):
             ahead = any(id(value) in below for value in op.outputs)
             if op in weighted and not ahead:
                 self.last.add(id(op))
-            if ahead or op.nature == "linear":
+            if ahead or op.nature in _WEIGHTED:
                 below.update(id(value) for value in op.inputs)
+
+
+# A recurrent layer is neither first nor last, but what it lies below or above is not so either.
+_WEIGHTED = ("linear", "recurrent")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +85,8 @@ class Selector:
 all = Selector("where.all", lambda op, scene: True)
 first = Selector("where.first", lambda op, scene: id(op) in scene.first)
 last = Selector("where.last", lambda op, scene: id(op) in scene.last)
+normaliser = Selector("where.normaliser", lambda op, scene: is_normaliser(op))
+pattern = Selector("where.pattern", lambda op, scene: is_pattern(op))
 
 
 def kind(*names: str) -> Selector:
@@ -106,6 +113,32 @@ def module(type: type[torch.nn.Module]) -> Selector:
         return isinstance(op.module, type) or isinstance(joined, type)
 
     return Selector(f"where.module({type.__module__}.{type.__qualname__})", test)
+
+
+def owner(*names: str) -> Selector:
+    """Operations in the forward of a module that owns parameters or submodules of these names.
+
+    `where.owner("A_log", "D")` finds state-space layers of any library, without importing it.
+    """
+    if not names:
+        raise InvalidInput(
+            'where.owner needs at least one name, got none. Try where.owner("A_log").'
+        )
+    text = ", ".join(repr(each) for each in names)
+    return Selector(f"where.owner({text})", lambda op, scene: _owns(op.module, names))
+
+
+def made_by(*names: str) -> Selector:
+    """Operations on what a `where.kind` made, moved or changed point by point since then."""
+    text = ", ".join(repr(each) for each in names)
+
+    def test(op: Op, scene: Scene) -> bool:
+        maker = op.inputs[0].op if len(op.inputs) == 1 else None
+        while maker is not None and maker.nature in _PASSING and len(maker.inputs) == 1:
+            maker = maker.inputs[0].op
+        return maker is not None and maker.name in names
+
+    return Selector(f"where.made_by({text})", test)
 
 
 def name(glob: str) -> Selector:
@@ -147,3 +180,12 @@ def before(path: str) -> Selector:
 
 def _inside(op: Op, path: str) -> bool:
     return any(each == path or each.startswith(f"{path}.") for each in op.paths)
+
+
+def _owns(module: torch.nn.Module | None, names: tuple[str, ...]) -> bool:
+    if module is None:
+        return False
+    return set(names) <= {*module._parameters, *module._modules, *module._buffers}
+
+
+_PASSING = ("index", "pointwise", "scale")  # what moves values or changes them one by one

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from whence.engine._message import working_dtype
-from whence.engine._tape import Op, Value, fill
+from whence.engine._tape import Op, Slot, Value, fill
 
 Grads = list[Tensor | None]
 
@@ -52,10 +52,19 @@ def call_again(op: Op, tensors: list[Tensor]) -> list[Tensor]:
     writes = op.kind.writes(op.args, op.kwargs)
     if writes:
         args[0] = args[0].clone()
+    if op.name in _WRITE_INTO and tensors[0].is_floating_point():
+        args[0] = args[0].to(torch.promote_types(args[0].dtype, tensors[0].dtype))
     result = op.func(*args, **kwargs)
     if writes and op.name == "setitem":
         result = args[0]
     return [result] if isinstance(result, Tensor) else _flatten(result)
+
+
+# what token ids are written into is made of integers, while their relevance is not
+_WRITE_INTO = set(
+    """setitem copy index_put index_copy scatter select_scatter slice_scatter
+    masked_scatter""".split()
+)
 
 
 def known(value: Value) -> Tensor:
@@ -119,6 +128,14 @@ def _same(op: Op, c: Tensor) -> Grads | None:
     return [c] if len(op.inputs) == 1 and c.shape == op.inputs[0].shape else None
 
 
+def _cast(op: Op, c: Tensor) -> Grads | None:
+    """Another precision or device of the same values: c keeps the higher precision."""
+    if len(op.inputs) != 1 or not op.inputs[0].dtype.is_floating_point:
+        return None
+    wide = torch.promote_types(c.dtype, working_dtype(op.inputs[0].dtype))
+    return [c.to(known(op.inputs[0]).device, wide)]
+
+
 def _add(op: Op, c: Tensor) -> Grads:
     return [restrict(c, value.shape) for value in op.inputs]
 
@@ -128,6 +145,33 @@ def _sub(op: Op, c: Tensor) -> Grads | None:
         return [restrict(c, op.inputs[0].shape), restrict(-c, op.inputs[1].shape)]
     first = op.args[0] if op.args else None
     return [restrict(-c if isinstance(first, (Tensor, float)) else c, op.inputs[0].shape)]
+
+
+def _mul(op: Op, c: Tensor) -> Grads | None:
+    """c times the other factor, which may be a constant."""
+    floats = all(value.dtype.is_floating_point for value in op.inputs)
+    if len(op.args) != 2 or op.kwargs or not floats:
+        return None
+    given = [known(op.inputs[each]) if isinstance(each, Slot) else each for each in op.args]
+    grads: Grads = [None] * len(op.inputs)
+    for slot, other in zip(op.args, given[::-1], strict=True):
+        if isinstance(slot, Slot):
+            grads[slot] = restrict(c * other, op.inputs[slot].shape)
+    return grads
+
+
+def _transpose(op: Op, c: Tensor) -> Grads | None:
+    one, other = op.argument(1, "dim0"), op.argument(2, "dim1")
+    return None if one is None or other is None else [c.transpose(one, other)]
+
+
+def _permute(op: Op, c: Tensor) -> Grads | None:
+    given = op.args[1:] if len(op.args) > 1 else (op.kwargs.get("dims"),)
+    dims: list[Any] = list(given[0] if isinstance(given[0], (tuple, list)) else given)
+    if not all(isinstance(dim, int) for dim in dims):
+        return None
+    places = [dim % len(dims) for dim in dims]
+    return [c.permute([places.index(axis) for axis in range(len(dims))])]
 
 
 def _neg(op: Op, c: Tensor) -> Grads:
@@ -188,6 +232,10 @@ _CLOSED: dict[str, Callable[[Op, Tensor], Grads | None]] = {
     **dict.fromkeys(
         "contiguous clone positive dropout dropout1d dropout2d dropout3d".split(), _same
     ),
+    **dict.fromkeys("to float double half bfloat16 type type_as cpu cuda".split(), _cast),
+    "mul": _mul,
+    "transpose": _transpose,
+    "permute": _permute,
     "add": _add,
     "sub": _sub,
     "neg": _neg,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from whence.engine._embedding import Embedded
     from whence.engine._weights import WeightCache
 
 
@@ -14,7 +15,9 @@ class Context:
     weights: "WeightCache"
     rules: dict[int, Any] = field(default_factory=dict)  # id(op) -> rule
     starts: set[int] = field(default_factory=set)  # id(value) where relevance starts
+    held: set[int] = field(default_factory=set)  # id(value) that a rule holds constant
     retain: bool = False  # several targets go back over the same tape
     frozen: bool = False  # being frozen: no value may be read back
     graph: bool = False  # the relevance itself is to be differentiated
     batch: int = 1
+    embedded: "list[Embedded] | None" = None  # what arrived at token embeddings, if wanted

@@ -11,6 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from whence.engine._decompose_attention import dropped_attention, multi_head_attention
+from whence.engine._decompose_recurrent import SEQUENCES, layered, pack, pad
+
 Number = int | float
 
 
@@ -18,6 +21,10 @@ def decomposition(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     """A function without arguments that does the same in simpler calls, or None."""
     if name.startswith("conv") and _padding(name, args, kwargs) == "same":
         return lambda: _conv_same(name, *args, **kwargs)
+    if name == "scaled_dot_product_attention" and not _drops(args, kwargs):
+        return None
+    if name in SEQUENCES:
+        return layered(name, args)
     simpler = _SIMPLER.get(name)
     return None if simpler is None else lambda: simpler(*args, **kwargs)
 
@@ -39,6 +46,16 @@ def _addmm(
     product = torch.matmul(mat1, mat2)
     product = product if alpha == 1 else product * alpha
     return product + (input if beta == 1 else input * beta)
+
+
+def _baddbmm(
+    input: Any, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1
+) -> Tensor:
+    return _addmm(input, batch1, batch2, beta=beta, alpha=alpha)
+
+
+def _addmv(input: Any, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
+    return _addmm(input, mat, vec, beta=beta, alpha=alpha)
 
 
 def _addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: Number = 1) -> Tensor:
@@ -72,12 +89,12 @@ def _cosine(x1: Tensor, x2: Tensor, dim: int = 1, eps: Number = 1e-8) -> Tensor:
     return (first * second).sum(dim)
 
 
-_SIMPLER: dict[str, Callable[..., Tensor]] = {
+_SIMPLER: dict[str, Callable[..., Any]] = {
     "glu": _glu,
     "normalize": _normalize,
     "addmm": _addmm,
-    "addmv": _addmm,
-    "baddbmm": _addmm,
+    "addmv": _addmv,
+    "baddbmm": _baddbmm,
     "addcmul": _addcmul,
     "addcdiv": _addcdiv,
     "rsub": _rsub,
@@ -85,7 +102,16 @@ _SIMPLER: dict[str, Callable[..., Tensor]] = {
     "add_scaled": _add_scaled(1),
     "sub_scaled": _add_scaled(-1),
     "cosine_similarity": _cosine,
+    "_pack_padded_sequence": pack,
+    "_pad_packed_sequence": pad,
+    "scaled_dot_product_attention": dropped_attention,
+    "multi_head_attention_forward": multi_head_attention,
 }
+
+
+def _drops(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether attention drops at random."""
+    return bool(args[4] if len(args) > 4 else kwargs.get("dropout_p", 0.0))
 
 
 def _padding(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

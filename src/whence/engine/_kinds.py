@@ -29,13 +29,13 @@ NATURES: dict[str, str] = {
         index_put index_copy scatter select_scatter slice_scatter masked_scatter index_fill fill
         zero max_unpool1d max_unpool2d max_unpool3d ravel detach_copy unsqueeze_copy view_copy
         block_diag fill_diagonal requires_grad __copy__ __deepcopy__ as_tensor asarray resolve_conj
-        resolve_neg alias rewrite
+        resolve_neg alias rewrite pad_sequence _pack_padded_sequence _pad_packed_sequence
         """,
     # a dense or convolutional map with weights: needs a rule
     "linear": """
         linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution
         matmul mm bmm mv addmm addbmm baddbmm addmv einsum bilinear tensordot inner outer
-        chain_matmul multi_dot dot vdot kron
+        chain_matmul multi_dot dot vdot kron grouped_mm
         """,
     # a sum with fixed, mostly equal coefficients
     "average": """
@@ -150,6 +150,8 @@ _ALIASES = {
     "arcsin": "asin",
     "rdiv": "rtruediv",
     "__mul__": "mul",
+    "_grouped_mm": "grouped_mm",
+    "grouped_mm_fallback": "grouped_mm",
     "_threshold": "threshold",
     "log_sigmoid": "logsigmoid",
 }

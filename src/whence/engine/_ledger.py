@@ -16,12 +16,22 @@ from whence._errors import InvalidInput, NotConserved
 COLUMNS = ("bias", "epsilon", "dropped", "softmax")
 
 
+def tolerance_in(dtype: torch.dtype) -> float:
+    """The one tolerance, of the absolute relevance that an operation handled.
+
+    What a model in half precision made is rounded to it, so nothing closes better than its eps.
+    """
+    half = dtype in (torch.float16, torch.bfloat16)
+    return torch.finfo(dtype).eps if half else 1e-11 if dtype == torch.float64 else 1e-5
+
+
 class Row:
     """One operation's entry; numbers are sums for each sample, or over all samples if the batch
     axis was lost inside the model (`per_sample` says which)."""
 
-    def __init__(self, op: str, path: str, source: str, batch: int) -> None:
+    def __init__(self, op: str, path: str, source: str, batch: int, tolerance: float) -> None:
         self.op, self.path, self.source = op, path, source
+        self.tolerance = tolerance
         self.per_sample = True
         self.balanced = False
         self._batch = batch
@@ -33,22 +43,49 @@ class Row:
             total = self._total(tensor)
             self._sums[name] = self._sums[name] + total if name in self._sums else total
 
-    def arrive(self, r_out: Tensor, absolute: Tensor) -> None:
-        """Enter what came from above, and its sum without signs."""
-        self.balanced = True
-        self.book(r_out=r_out, absolute_out=absolute)
+    def as_whole(self) -> None:
+        """Book sums over all samples from here on: the first axis is not, or not only, theirs."""
+        if self.per_sample:
+            self.per_sample = False
+            self._sums = {name: total.sum().view(1) for name, total in self._sums.items()}
 
-    def send(self, r_in: Tensor, absolute: Tensor) -> None:
-        """Enter what went to one input, and its sum without signs."""
-        self.book(r_in=r_in, absolute_in=absolute)
+    def arrive(self, r_out: Tensor) -> None:
+        """Enter what came from above."""
+        self.balanced = True
+        self.book(r_out=r_out)
+
+    def send(self, r_in: Tensor) -> None:
+        """Enter what went to one input."""
+        self.book(r_in=r_in)
+
+    def handle(self, name: str, sizes: "list[Tensor]") -> None:
+        """Enter sums of |R|, in place of earlier ones under this name."""
+        self._sums.pop(name, None)
+        for size in sizes:
+            self.book(**{name: size})
+
+    def closes(self) -> bool:
+        """Whether the residual is within the tolerance by the sums of |R| entered so far."""
+        sums = {name: total.tolist() for name, total in self._sums.items()}
+        empty = [0.0] * max(map(len, sums.values()))
+        out, given = sums.get("r_out", empty), sums.get("r_in", empty)
+        lost = [sums[name] for name in COLUMNS if name in sums]
+        sizes = [sums.get(name, empty) for name in ("absolute_out", "absolute_in")]
+        for i, arrived in enumerate(out):
+            residual = arrived - given[i] - sum(each[i] for each in lost)
+            handled = max(abs(arrived), abs(given[i]), *(each[i] for each in sizes))
+            if not abs(residual) <= self.tolerance * handled:
+                return False
+        return True
 
     def __getattr__(self, name: str) -> Tensor:
         if name.startswith("_"):
             raise AttributeError(name)
         zero = torch.zeros(self._batch if self.per_sample else 1)
         if name == "absolute":  # of the larger side: where addends cancel, more came in than out
-            sides = [self._sums.get(each, zero) for each in ("absolute_out", "absolute_in")]
-            return torch.maximum(*(side.double().cpu() for side in sides))
+            names = ("absolute_out", "absolute_in", "r_out", "r_in")
+            sides = [self._sums.get(each, zero).double().cpu().abs() for each in names]
+            return torch.stack(sides).amax(0)
         if name in ("r_out", "r_in", *COLUMNS):
             return self._sums.get(name, zero)
         raise AttributeError(name)
@@ -71,9 +108,7 @@ class Row:
         tensor = tensor.detach()
         if self.per_sample and tensor.dim() and tensor.shape[0] == self._batch:
             return tensor.flatten(1).sum(1) if tensor.dim() > 1 else tensor
-        if self.per_sample:
-            self.per_sample = False
-            self._sums = {name: total.sum().view(1) for name, total in self._sums.items()}
+        self.as_whole()
         return tensor.sum().view(1)
 
 
@@ -85,13 +120,14 @@ class Ledger:
             raise InvalidInput(f"ledger= must be 'summary', 'full' or None, got {detail!r}.")
         self.rows: list[Row] = []
         self.batch, self.detail = batch, detail
-        self.tolerance = 1e-11 if dtype == torch.float64 else 1e-5
+        self.tolerance = tolerance_in(dtype)
         self.score: Tensor = torch.zeros(batch)
         self.explained: Tensor = torch.zeros(batch)
 
-    def open(self, op: str, path: str, source: str) -> Row:
-        """A new row, kept if anything is entered."""
-        row = Row(op, path, source, self.batch)
+    def open(self, op: str, path: str, source: str, dtype: torch.dtype | None = None) -> Row:
+        """A new row, kept if anything is entered; `dtype` is the precision the operation had."""
+        tolerance = self.tolerance if dtype is None else max(self.tolerance, tolerance_in(dtype))
+        row = Row(op, path, source, self.batch, tolerance)
         self.rows.append(row)
         return row
 
@@ -106,22 +142,27 @@ class Ledger:
         return float(sum(float(getattr(row, column).double().sum()) for row in self.rows))
 
     def worst(self) -> tuple[Row | None, float]:
-        """The row with the largest |residual| relative to the relevance it handled, and that."""
+        """The row with the largest |residual| relative to the relevance it handled, and that.
+
+        Largest in units of the row's tolerance: where a model casts to a lower precision on its
+        way, the operations there are held to the tolerance of that precision.
+        """
         found: tuple[Row | None, float] = (None, 0.0)
+        largest = 0.0
         for row in self.rows:
             if not row.balanced:
                 continue
             absolute = row.absolute.double().cpu().clamp(min=torch.finfo(torch.float64).tiny)
             ratio = float((row.residual.abs() / absolute).max())
-            if not ratio <= found[1]:
-                found = (row, ratio)
+            if not ratio / row.tolerance <= largest:
+                found, largest = (row, ratio), ratio / row.tolerance
         return found
 
     def check(self, tolerance: float | None = None) -> "Ledger":
         """Raise `NotConserved` if a residual is beyond the tolerance (1e-5, or 1e-11 in float64)
         of the absolute relevance that its operation handled; else return the ledger."""
-        limit = self.tolerance if tolerance is None else tolerance
         row, ratio = self.worst()
+        limit = self._limit(row) if tolerance is None else tolerance
         if row is not None and not ratio <= limit:
             raise NotConserved(
                 f"{row.op} in '{row.path}' ({row.source}) lost {ratio:.1e} of its relevance "
@@ -129,7 +170,7 @@ class Ledger:
                 "place in the table, is wrong: please report it with this model."
             )
         whole = abs(self.missing) / max(self._handled, torch.finfo(torch.float64).tiny)
-        if not whole <= limit:
+        if not whole <= (self.coarsest if tolerance is None else tolerance):
             raise NotConserved(
                 f"Of the score, {self.missing:.4g} arrived nowhere and no row booked it: relevance "
                 "was lost or doubled between operations, or an operation that conserves nothing is "
@@ -137,6 +178,14 @@ class Ledger:
                 "this model."
             )
         return self
+
+    @property
+    def coarsest(self) -> float:
+        """The largest tolerance of all rows."""
+        return max([self.tolerance, *(row.tolerance for row in self.rows)])
+
+    def _limit(self, row: Row | None) -> float:
+        return self.tolerance if row is None else row.tolerance
 
     @property
     def missing(self) -> float:
@@ -157,9 +206,9 @@ class Ledger:
         row, ratio = self.worst()
         lost = {name: self.total(name) for name in COLUMNS}
         parts = ", ".join(f"{name} {value:.4g}" for name, value in lost.items() if value)
-        if not ratio <= self.tolerance:
+        if not ratio <= self._limit(row):
             closes = f"{row and row.op} does NOT close"
-        elif not abs(self.missing) <= self.tolerance * self._handled:
+        elif not abs(self.missing) <= self.coarsest * self._handled:
             closes = f"{self.missing:.4g} is MISSING"
         else:
             closes = "every row closes"

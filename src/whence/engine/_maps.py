@@ -207,6 +207,32 @@ class _MatMul(Map):
         return (-2, -1) if self.left else (-1,)
 
 
+class _Grouped(Map):
+    """`grouped_mm(a, W, offs)`: rows of a in a row belong to one expert, whose matrix is W[e]."""
+
+    diagonal = False
+
+    def __init__(self, op: Op) -> None:
+        super().__init__(op)
+        self.weight = op.argument(1, "mat_b")  # (experts, inputs, outputs)
+        self.ends: list[int] = op.argument(2, "offs").tolist()
+
+    def apply(self, a: Tensor, weight: Tensor) -> Tensor:
+        parts = [a[rows] @ weight[e] for e, rows in self._groups()]
+        return _filled(parts, len(a), weight.shape[-1], a)
+
+    def respond(self, weight: Tensor, like: Tensor) -> Tensor:
+        return self.apply(torch.ones_like(like), weight)
+
+    def transpose(self, s: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
+        parts = [s[rows] @ weight[e].mT for e, rows in self._groups()]
+        return _filled(parts, len(s), weight.shape[-2], s)
+
+    def _groups(self) -> list[tuple[int, slice]]:
+        starts = [0, *self.ends[:-1]]
+        return [(e, slice(*pair)) for e, pair in enumerate(zip(starts, self.ends, strict=True))]
+
+
 class _Function(Map):
     """Any other map that is linear in its one dependent input, such as einsum with a constant."""
 
@@ -230,6 +256,12 @@ class _Function(Map):
         op = self.op
         args = tuple(_swap(argument, self.weight, weight) for argument in op.args)
         return Op(op.kind, op.nature, op.func, args, op.kwargs, op.inputs, op.outputs)
+
+
+def _filled(parts: list[Tensor], rows: int, width: int, like: Tensor) -> Tensor:
+    """The groups' rows one after the other, and zeros for rows that belong to no group."""
+    left = rows - sum(map(len, parts))
+    return torch.cat([*parts, like.new_zeros(left, width)])
 
 
 def _tensors(argument: Any) -> list[Tensor]:
@@ -257,6 +289,9 @@ def map_of(op: Op) -> Map:
         return _Dense(op)
     if op.name.startswith("conv") and op.name != "convolution":
         return _Conv(op)
+    ragged = [len(op.inputs[0].shape), len(op.outputs[0].shape)] == [2, 2]
+    if op.name == "grouped_mm" and ragged and op.argument(1, "mat_b").dim() == 3:
+        return _Grouped(op)
     plain = all(len(value.shape) > 1 for value in op.inputs)
     if op.name in ("matmul", "mm", "bmm", "rmatmul") and plain:
         found = _MatMul(op)

@@ -12,15 +12,21 @@ class Message:
     """The relevance of one tensor, as coefficient `c` (R = a c), as `R`, or as their sum.
 
     Below a ReLU with output y the coefficient counts only where y > 0. The mask waits in `gate`:
-    rules that multiply by y anyway take `loose` and y as they are, and save a pass.
+    rules that multiply by y anyway take `loose` and y as they are, and save a pass. `fresh` says
+    that nothing else holds the coefficient's memory, so that sums may be made in it.
     """
 
-    __slots__ = ("R", "_c", "gate")
+    __slots__ = ("R", "_c", "fresh", "gate")
 
     def __init__(
-        self, c: Tensor | None = None, R: Tensor | None = None, gate: Tensor | None = None
+        self,
+        c: Tensor | None = None,
+        R: Tensor | None = None,
+        gate: Tensor | None = None,
+        *,
+        fresh: bool = False,
     ) -> None:
-        self._c, self.R, self.gate = c, R, gate
+        self._c, self.R, self.gate, self.fresh = c, R, gate, fresh
 
     @property
     def c(self) -> Tensor | None:
@@ -37,7 +43,12 @@ class Message:
 
     def plus(self, other: "Message") -> "Message":
         """The message of two readers of the same tensor."""
-        return Message(_add(self.c, other.c), _add(self.R, other.R))
+        first, second = self.c, other.c
+        if first is not None and second is not None and not torch.is_grad_enabled():
+            for mine, its, message in ((first, second, self), (second, first, other)):
+                if message.fresh and mine.shape == its.shape and mine.dtype == its.dtype:
+                    return Message(mine.add_(its), _add(self.R, other.R), fresh=True)
+        return Message(_add(first, second), _add(self.R, other.R))
 
     def times(self, mask: Tensor) -> "Message":
         """The message with each element weighed by a mask."""

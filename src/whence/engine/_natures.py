@@ -9,29 +9,30 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from whence._numerics import divide
-from whence.engine._adjoints import call_again, known, restrict
+from whence.engine._adjoints import call_again, restrict
+from whence.engine._embedding import WITH_CONSTANTS, send_embedding
 from whence.engine._message import Message
 from whence.engine._node import Node
 from whence.engine._norms import send_norm
 from whence.engine._pointwise import send_pointwise
+from whence.engine._softmax import send_softmax
 from whence.engine._tape import Op
 from whence.engine._weights import affine_of
 
 Sent = list[Message | None]
 NEEDS_RULE = ("linear", "product", "attention", "recurrent", "inverse", "unknown")
 
-# index operations that put constants beside values
-_WITH_CONSTANTS = set(
-    """where masked_fill setitem copy index_put index_copy scatter select_scatter slice_scatter
-    masked_scatter index_fill fill zero rewrite pad constant_pad_nd cat stack""".split()
-)
+# sums onto a tensor that was there before, which may be a constant
+_ADDS_TO = {"index_add", "scatter_add"}
+_CASTS = set("to float double half bfloat16 type type_as".split())
 
 
 def send_index(node: Node) -> Sent:
     """Moved values carry their messages with them; what lands on constants is booked."""
-    if node.booking and node.op.name in _WITH_CONSTANTS:
+    if node.booking and node.op.name in WITH_CONSTANTS:
         _book_constants(node)
+    if node.booking and node.op.name in _CASTS:
+        _book_rounding(node)
     return _both(node)
 
 
@@ -39,9 +40,12 @@ def send_average(node: Node) -> Sent:
     """c by the transpose; R in proportion to the inputs, in equal shares where all are zero."""
     cs = _vjp(node, [each and each.c for each in node.messages])
     sent = [Message(c) for c in cs]
-    R = node.message.R
+    c, R = node.message.c, node.message.R
+    if node.booking and c is not None and node.op.name in _ADDS_TO and len(sent) == 1:
+        node.book(bias=c * _without_inputs(node))
     if R is not None:
-        sent[0] = sent[0].plus(Message(R=_proportional(node, R)))
+        shares = _proportional(node, R)
+        sent = [each.plus(Message(R=share)) for each, share in zip(sent, shares, strict=True)]
     return list(sent)
 
 
@@ -51,7 +55,8 @@ def send_sum(node: Node) -> Sent:
     cs = _vjp(node, [message.c])
     sent = [Message(c) for c in cs]
     if node.booking and message.c is not None and len(node.op.inputs) == 1:
-        node.book(bias=message.c * _without_inputs(node))
+        # a masked score has a constant of -inf in it, and c = 0
+        node.book(bias=torch.where(message.c == 0, 0, message.c * _without_inputs(node)))
     if message.R is None:
         return list(sent)
     if len(sent) == 1:
@@ -96,28 +101,6 @@ def send_max(node: Node) -> Sent:
     return _both(node)
 
 
-def send_softmax(node: Node) -> Sent:
-    """Softmax by its Taylor expansion at x: c by the plain gradient, the zero-order term booked."""
-    message = node.message
-    given = _vjp(node, [message.c])[0]
-    if node.booking and message.c is not None:
-        x = node.input().detach().requires_grad_()
-        y, slope = torch.autograd.functional.jvp(
-            lambda values: call_again(node.op, [values])[0], x, x.detach()
-        )
-        assert isinstance(y, Tensor)
-        assert isinstance(slope, Tensor)
-        node.book(softmax=message.c * (y - slope).detach())
-    return [Message(given, message.R)]
-
-
-def send_embedding(node: Node) -> Sent:
-    """The relevance of an embedded token is the sum over the embedding's axis."""
-    if node.op.name == "embedding":
-        return [Message(R=node.relevance().sum(-1))]
-    return [Message(R=_bag(node))]
-
-
 SENDERS: dict[str, Callable[[Node], Sent]] = {
     "index": send_index,
     "average": send_average,
@@ -145,6 +128,16 @@ def _both(node: Node) -> Sent:
     return [Message(c, R) for c, R in zip(cs, Rs, strict=True)]
 
 
+def _book_rounding(node: Node) -> None:
+    """A cast that rounds adds what it rounds by, a constant, as seen in the message's precision."""
+    c, wide, narrow = node.message.c, node.op.inputs[0].dtype, node.op.outputs[0].dtype
+    if c is None or not wide.is_floating_point or not narrow.is_floating_point:
+        return
+    eps = torch.finfo(narrow).eps
+    if eps > torch.finfo(wide).eps and eps > torch.finfo(c.dtype).eps:
+        node.book(bias=c * (node.output - node.input()))
+
+
 def _clean(c: Tensor | None) -> Tensor | None:
     return None if c is None else c.nan_to_num(0.0, 0.0, 0.0)
 
@@ -169,17 +162,24 @@ def _book_constants(node: Node) -> None:
             node.book(dropped=torch.where(one == zero, message.R, 0))
 
 
-def _proportional(node: Node, R: Tensor) -> Tensor:
-    a, z = node.input(), node.output
-    tiny = torch.finfo(z.dtype).tiny
-    s = torch.where(z.abs() <= tiny, 0, R / torch.where(z.abs() <= tiny, 1, z))
-    given = node.vjp([s])[0]
-    count = call_again(node.op, [torch.ones_like(a)])[0]
-    empty = torch.where(z.abs() <= tiny, R / torch.where(count == 0, 1, count), 0)
-    equal = node.vjp([empty])[0]
-    assert given is not None
-    assert equal is not None
-    return a * given + equal
+def _proportional(node: Node, R: Tensor) -> list[Tensor]:
+    z = node.output
+    gone = z.abs() <= torch.finfo(z.dtype).tiny
+    s = torch.where(gone, 0, R / torch.where(gone, 1, z))
+    inputs = [node.input(i) for i in range(len(node.op.inputs))]
+    alone = _without_inputs(node) if node.op.name in _ADDS_TO else torch.zeros_like(z)
+    if node.booking and node.op.name in _ADDS_TO:
+        node.book(bias=alone * s)
+    count = call_again(node.op, [torch.ones_like(a) for a in inputs])[0] - alone
+    empty = torch.where(gone, R / torch.where(count == 0, 1, count), 0)
+    if node.booking:
+        node.book(dropped=torch.where(gone & (count == 0), R, 0))
+    given, equal = node.vjp([s]), node.vjp([empty])
+    return [
+        a * part + share
+        for a, part, share in zip(inputs, given, equal, strict=True)
+        if part is not None and share is not None
+    ]
 
 
 def _shares(node: Node) -> list[Tensor]:
@@ -200,41 +200,3 @@ def _as_batch_norm(op: Op) -> Op:
     args = tuple(op.argument(i, name) for i, name in enumerate(names))
     eps = {"eps": op.argument(7, "eps", 1e-5)}
     return Op(op.kind, op.nature, op.func, args, eps, op.inputs)
-
-
-def _bag_coefficient(node: Node) -> Tensor:
-    """c at the bags; a bag is linear in its tokens, so R enters as R / z."""
-    message, z = node.message, node.output
-    if message.R is None:
-        assert message.c is not None
-        return message.c
-    if node.booking:
-        node.book(dropped=message.R * (z == 0))
-    from_R = divide(message.R, z)
-    return from_R if message.c is None else message.c + from_R
-
-
-def _bag(node: Node) -> Tensor:
-    """Embedding bags: each token's own share of its bag's sum, mean or maximum."""
-    op = node.op
-    ids, weight = known(op.inputs[0]), op.argument(1, "weight")
-    offsets, mode = op.argument(2, "offsets"), op.argument(6, "mode", "mean")
-    weights = op.argument(8, "per_sample_weights")
-    c = _bag_coefficient(node)
-    e = weight.to(c.dtype)[ids]
-    if ids.dim() == 2:
-        bags = torch.arange(len(ids), device=ids.device)[:, None].expand(ids.shape)
-    else:
-        positions = torch.arange(len(ids), device=ids.device)
-        bags = torch.bucketize(positions, offsets, right=True) - 1
-    padding = op.argument(10, "padding_idx")
-    alive = torch.ones_like(ids, dtype=c.dtype) if padding is None else (ids != padding).to(c.dtype)
-    if mode == "max":
-        winner = (e == node.output[bags]) * alive[..., None]  # the same token twice shares equally
-        ties = torch.zeros_like(c).index_add(0, bags.flatten(), winner.view(-1, c.shape[1]))
-        return (e * c[bags] * winner / ties[bags].clamp(min=1)).sum(-1)
-    sizes = torch.zeros(len(c), dtype=c.dtype, device=c.device)
-    sizes = sizes.scatter_add(0, bags.flatten(), alive.flatten()).clamp(min=1)
-    scale = alive / sizes[bags] if mode == "mean" else alive
-    scale = scale if weights is None else scale * weights
-    return (e * c[bags]).sum(-1) * scale

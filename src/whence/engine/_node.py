@@ -1,7 +1,7 @@
 """One operation as a rule sees it on the way back: its values, its messages, its ledger row."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -10,6 +10,8 @@ from whence.engine._adjoints import Grads, known, vjp
 from whence.engine._context import Context
 from whence.engine._message import Message, working_dtype
 from whence.engine._tape import Op
+
+Kept = TypeVar("Kept")
 
 
 class Node:
@@ -37,6 +39,10 @@ class Node:
         tensor = known(self.op.inputs[index])
         return tensor.to(self._message_dtype)
 
+    def live(self, index: int) -> bool:
+        """Whether the i-th dependent input may carry relevance: no rule holds it constant."""
+        return id(self.op.inputs[index]) not in self.context.held
+
     @property
     def output(self) -> Tensor:
         """The first output, in the dtype of the message."""
@@ -60,18 +66,23 @@ class Node:
         if self.row is not None:
             self.row.book(**columns)
 
-    def arrived(self, total: Tensor, absolute: Tensor) -> None:
-        """Book the sums of R and |R| at the output, where a rule has them at hand."""
+    def book_as_whole(self) -> None:
+        """Book sums over all samples, where the first axis of the operation is not the batch."""
         if self.row is not None:
-            self.row.arrive(total, absolute)
+            self.row.as_whole()
+
+    def arrived(self, total: Tensor) -> None:
+        """Book the sum of R at the output, where a rule has it at hand."""
+        if self.row is not None:
+            self.row.arrive(total)
 
     @property
     def booking(self) -> bool:
         """Whether anybody reads the ledger; booking costs a pass over the tensor."""
         return self.row is not None
 
-    def keep(self, name: str, make: Callable[[], Tensor]) -> Tensor:
-        """A tensor that several targets over one tape share; otherwise made and forgotten."""
+    def keep(self, name: str, make: Callable[[], Kept]) -> Kept:
+        """What several targets over one tape share; otherwise made and forgotten."""
         if name in self.op.cache:
             return self.op.cache[name]
         made = make()

@@ -40,11 +40,17 @@ class Recorder(TorchFunctionMode):
     """The mode under which the model runs; fills `self.tape`."""
 
     def __init__(
-        self, model: Callable[..., Any], constants: Iterable[Tensor], *, graph: bool = False
+        self,
+        model: Callable[..., Any],
+        constants: Iterable[Tensor],
+        *,
+        graph: bool = False,
+        lean: bool = False,
     ) -> None:
         super().__init__()
         self.tape = Tape()
         self.graph = graph
+        self.lean = lean  # only gradients are wanted: terms of a sum may be overwritten
         self.unknown: list[tuple[Tensor, str]] = []
         self.modules = Modules(model, self._value_quietly, self.tape.modules)
         self._constants: dict[int, weakref.ref[Tensor]] = {}
@@ -283,6 +289,8 @@ class Recorder(TorchFunctionMode):
         if old is None:
             op.args = (target.clone(), *op.args[1:])
             self._aliases.protect_constant(target, self.tape.ops)
+        elif alone and self.lean and op.name in _SUMS and nature in _LINEAR:
+            old.drop()  # no gradient needs it: neither the sum's nor that of what made it
         elif alone and op.name in _SWAPPED and not self.graph:
             return self._swap(op, target, args, kwargs)
         elif not (behind and alone):
@@ -398,6 +406,8 @@ class Recorder(TorchFunctionMode):
 
 
 _SWAPPED = {"add", "sub", "mul", "div"}
+_SUMS = {"add", "sub"}
+_LINEAR = {"linear", "affine", "sum", "average"}
 _APPLY = torch.autograd.Function.apply.__func__.__code__
 _NOTHING = Value(torch.empty(0))
 _ONLY_LIKE = {"view_as", "reshape_as", "expand_as", "type_as", "sum_to_size"}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from whence.engine._kinds import Kind
+from whence.engine._recurrent import only_states_depend
 from whence.engine._tape import Op, Slot, Tape
 
 _PRODUCTS = {"mul", "div", "rtruediv", "true_divide"}
@@ -42,6 +43,8 @@ def refine(op: Op, tape: Tape) -> None:
         op.nature = "inverse"
     elif name == "rpow":
         op.nature = "pointwise"
+    elif op.nature == "recurrent" and not only_states_depend(op):
+        _refuse(op, "its weights depend on the input, and no rule shares relevance with weights")
     elif op.nature in ("norm", "affine") and len(op.inputs) > 1:
         _refuse(op, "a normalisation whose scale depends on the input has no rule")
 

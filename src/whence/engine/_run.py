@@ -30,6 +30,7 @@ def record(
     *,
     constants: Constants | None = None,
     graph: bool = False,
+    lean: bool = False,
     select: Callable[[Any], Any] | None = None,
 ) -> Tape:
     """Run `model(*args, **kwargs)` once and return its tape, batch norms joined.
@@ -37,13 +38,14 @@ def record(
     `leaves` are the tensors among the arguments whose relevance is wanted; `select` picks what is
     explained from the model's output. The model runs under
     `no_grad`; with `graph=True` it runs with gradients, so that relevance can be differentiated.
+    With `lean` only what plain gradients need is kept.
     A float tensor of unknown origin is accepted if it is the same object in a second run: then it
     existed before (a constant); else the error names where it entered.
     """
     constants = constants or Constants()
     last: list[tuple[Tensor, str]] = []
     for _ in range(3):
-        recorder = _record_once(model, args, kwargs, leaves, constants, graph, select)
+        recorder = _record_once(model, args, kwargs, leaves, constants, graph, lean, select)
         if not recorder.unknown:
             break
         before = {id(tensor) for tensor in constants.known}
@@ -75,11 +77,12 @@ def _record_once(
     leaves: list[Tensor],
     constants: Constants,
     graph: bool,
+    lean: bool,
     select: Callable[[Any], Any] | None,
 ) -> Recorder:
     known = [*_parameters(model), *constants.known]
     known += [each for each in tensors_in([list(args), kwargs]) if not _among(each, leaves)]
-    recorder = Recorder(model, known, graph=graph)
+    recorder = Recorder(model, known, graph=graph, lean=lean)
     copies = {id(leaf): _copy(leaf, graph) for leaf in leaves}
     for leaf in leaves:
         recorder.leaf(copies[id(leaf)])

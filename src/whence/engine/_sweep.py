@@ -9,17 +9,16 @@ from typing import Any
 from torch import Tensor
 
 from whence._errors import UnsupportedOperations
-from whence._numerics import dot, streamed
 from whence.engine._adjoints import known
+from whence.engine._balance import enter, relevance_of, row_for
 from whence.engine._context import Context
-from whence.engine._ledger import Ledger, Row
+from whence.engine._ledger import Ledger
 from whence.engine._linear import Linear
+from whence.engine._live import carrying, held_values, is_held
 from whence.engine._message import Message
 from whence.engine._natures import NEEDS_RULE, SENDERS
 from whence.engine._node import Node
 from whence.engine._tape import Op, Tape, Value
-
-_ALWAYS_BALANCED = ("linear", "product", "attention", "recurrent")
 
 
 @dataclass(slots=True, eq=False)
@@ -44,15 +43,19 @@ def sweep(
     `masks` weigh the message at a value, `taps` collect it; both by id of the value. Unless the
     context retains the tape, values are freed as they are consumed.
     """
-    ops = tape.reaching([value for value, _ in starts])
-    require_rules(ops, context.rules)
+    targets = [value for value, _ in starts]
+    ops = tape.reaching(targets)
+    require_rules(ops, context.rules, targets)
     messages: dict[int, Message] = {}
+    context.held = held_values(ops, context.rules)
     context.starts = {id(value) for value, _ in starts} | set(masks or ())
     for value, message in starts:
         _add(messages, value, message)
     for op in reversed(ops):
         arrived = [_arrive(value, messages, ledger, masks, taps) for value in op.outputs]
-        if any(each is not None for each in arrived):
+        if is_held(op, context.held):
+            _drop(op, arrived, ledger)
+        elif any(each is not None for each in arrived):
             for value, message in zip(op.inputs, _send(op, arrived, context, ledger), strict=True):
                 if message is not None and not message.empty:
                     _add(messages, value, message)
@@ -76,11 +79,20 @@ def _free(op: Op) -> None:
     op.cache.clear()
 
 
-def require_rules(ops: list[Op], rules: dict[int, Any]) -> None:
-    """Raise one error that lists every operation that needs a rule and has none."""
+def unruled(ops: list[Op], rules: dict[int, Any], targets: list[Value]) -> list[Op]:
+    """The operations that need a rule and have none, or that no rule can explain."""
     refused = [op for op in ops if op.nature == "unknown" and isinstance(op.extra, str)]
-    unruled = [op for op in ops if op.nature in NEEDS_RULE and id(op) not in rules]
-    missing = [op for op in ops if op in refused or op in unruled]
+    without = [op for op in ops if op.nature in NEEDS_RULE and id(op) not in rules]
+    missing = [op for op in ops if op in refused or op in without]
+    if missing:  # behind a held value no relevance passes, so no rule is needed
+        reached = {id(op) for op in carrying(ops, targets, held_values(ops, rules))}
+        missing = [op for op in missing if id(op) in reached]
+    return missing
+
+
+def require_rules(ops: list[Op], rules: dict[int, Any], targets: list[Value]) -> None:
+    """Raise one error that lists every operation that needs a rule and has none."""
+    missing = unruled(ops, rules, targets)
     if not missing:
         return
     lines = []
@@ -106,6 +118,10 @@ def _advice(op: Op) -> str:
         return "rules.Epsilon()"
     if op.nature == "product":
         return "rules.HalfEach()"
+    if op.nature == "attention":
+        return "rules.Attention()"
+    if op.nature == "recurrent":
+        return "rules.RecurrentCell()"
     return "rules.Gradient()"
 
 
@@ -136,53 +152,38 @@ def _arrive(
     return message
 
 
-def relevance_of(value: Value, message: Message) -> Tensor:
-    """R = a c + R at a value."""
-    if message.c is None:
-        assert message.R is not None
-        return message.R
-    R = known(value).to(message.c.dtype) * message.c
-    return R if message.R is None else R + message.R
-
-
 def _send(
     op: Op, arrived: list[Message | None], context: Context, ledger: Ledger | None
 ) -> list[Message | None]:
     rule = context.rules.get(id(op))
     row = None
     if ledger is not None:
-        row = ledger.open(op.name, op.paths[-1], str(op.source or ""))
+        row = row_for(op, ledger)
     node = (Linear if op.nature == "linear" else Node)(op, arrived, context, row)
     sent = SENDERS[op.nature](node) if rule is None else rule.send(node)
+    if context.held:
+        sent = _keep_from_held(node, sent)
     if ledger is not None and row is not None:
-        if ledger.detail == "full" or op.nature in _ALWAYS_BALANCED:
-            _balance(op, arrived, sent, row)
-        elif not row._sums:
-            ledger.rows.pop()
+        enter(op, arrived, sent, row, ledger)
     return sent
 
 
-def _balance(op: Op, arrived: list[Message | None], sent: list[Message | None], row: Row) -> None:
-    """Enter both sides of the row, unless the rule has entered its own sums on the way."""
-    if not row.balanced:
-        for value, message in zip(op.outputs, arrived, strict=True):
-            if message is not None:
-                row.arrive(*_totals(value, message))
-    for value, message in zip(op.inputs, sent, strict=True):
-        if message is not None and not message.empty:
-            row.send(*_totals(value, message))
+def _keep_from_held(node: Node, sent: list[Message | None]) -> list[Message | None]:
+    """Messages to the inputs that may carry relevance; what was meant for the others is booked."""
+    kept: list[Message | None] = []
+    for number, message in enumerate(sent):
+        if message is None or message.empty or node.live(number):
+            kept.append(message)
+            continue
+        if node.booking:
+            node.book(bias=relevance_of(node.op.inputs[number], message))
+        kept.append(None)
+    return kept
 
 
-def _totals(value: Value, message: Message) -> tuple[Tensor, Tensor]:
-    """The sums of R and of |R|, for each sample."""
-    c = message.loose
-    if c is None or message.R is not None:
-        R = relevance_of(value, message)
-        return R, R.abs()
-    data = message.gate if message.gate is not None else known(value).to(c.dtype)
-    _, total, absolute = streamed(_product_and_size, c, data)
-    return total, absolute
-
-
-def _product_and_size(c: Tensor, a: Tensor, out: None) -> tuple[None, Tensor, Tensor]:
-    return None, dot(c, a), dot(c.abs(), a.abs())
+def _drop(op: Op, arrived: list[Message | None], ledger: Ledger | None) -> None:
+    """Relevance that starts at a held value ends there."""
+    for value, message in zip(op.outputs, arrived, strict=True):
+        if message is not None and ledger is not None:
+            row = ledger.open(op.name, op.paths[-1], str(op.source or ""))
+            row.book(dropped=relevance_of(value, message))

@@ -1,19 +1,24 @@
 """Rules: how relevance passes one operation. Each is a frozen value and reads as its equation."""
 
 from whence.rules._alpha_beta import AlphaBeta, ZPlus
+from whence.rules._attention import Attention
 from whence.rules._box import ZBox
 from whence.rules._contrastive import Contrastive
 from whence.rules._epsilon import Epsilon, Zero
 from whence.rules._gamma import Gamma
 from whence.rules._gradient import DeconvnetReLU, Gradient, GuidedReLU, Pass
+from whence.rules._hold import Hold
 from whence.rules._max_pool import MaxPool
 from whence.rules._products import HalfEach, SignalTakesAll
+from whence.rules._recurrent import RecurrentCell
 from whence.rules._rule import Rule
 from whence.rules._square import Flat, WSquare
 from whence.rules._taylor import TaylorRule, root_point
+from whence.rules._uniform import Uniform
 
 __all__ = [
     "AlphaBeta",
+    "Attention",
     "Contrastive",
     "DeconvnetReLU",
     "Epsilon",
@@ -22,11 +27,14 @@ __all__ = [
     "Gradient",
     "GuidedReLU",
     "HalfEach",
+    "Hold",
     "MaxPool",
     "Pass",
+    "RecurrentCell",
     "Rule",
     "SignalTakesAll",
     "TaylorRule",
+    "Uniform",
     "WSquare",
     "ZBox",
     "ZPlus",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from whence._errors import InvalidInput
-from whence._numerics import divide, dot, streamed
+from whence._numerics import divide, one_signed, streamed
 from whence.engine import Linear, Message, Node
 from whence.rules._rule import Rule, book_bias, check_bias, handed_out, linear_of
 from whence.rules._sides import Sides
@@ -81,7 +81,7 @@ def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[M
     s_minus = None
     if beta:
         s_minus = _share(linear, sides.minus, -beta, never_empty=sides.solid)
-    sent = Message(sides.back(s_plus, s_minus))
+    sent = Message(sides.back(s_plus, s_minus), fresh=True)
     for s, bias in ((s_plus, sides.high), (s_minus, sides.low)):
         if s is None or bias is None:
             continue
@@ -109,39 +109,38 @@ def shared_out(linear: Linear, total: Tensor, part: float = 1.0, *, never_empty:
     """
     pair = linear.pair
     assert pair is not None
-    quotient = (_quick if part > 0 else _quick_below) if never_empty else _quotient
-    if not linear.booking:
-        s, *_ = streamed(
-            lambda c, z, t, out: (quotient(part, c * z, t, out),), *pair, total, write=True
-        )
-        return s
+    booking = linear.booking
 
     def function(c: Tensor, z: Tensor, t: Tensor, out: Tensor | None) -> tuple[Tensor, ...]:
         R = c * z
-        s = quotient(part, R, t, out)
         if never_empty:
-            return s, dot(c, z), dot(c.abs(), z.abs())
-        return s, R.sum(1), R.abs().sum(1), (R * (t == 0)).sum(1)
+            tiny = torch.finfo(t.dtype).tiny
+            s = _divided(R, t.clamp(min=tiny) if part > 0 else t.clamp(max=-tiny), part, out)
+            return (s, R.sum(1)) if booking else (s,)
+        s, dropped = _quotient(R, t, part, out)
+        return (s, R.sum(1), dropped) if booking else (s,)
 
-    s, arrived, absolute, *dropped = streamed(function, *pair, total, write=True)
-    if not linear.row.balanced:
-        linear.arrived(arrived, absolute)
-    if dropped:
-        linear.book(dropped=part * dropped[0])
+    s, *sums = streamed(function, *pair, total, write=True)
+    if booking:
+        if not linear.row.balanced:
+            linear.arrived(sums[0])
+        if not never_empty:
+            linear.book(dropped=part * sums[1])
     return s
 
 
-def _quotient(part: float, R: Tensor, t: Tensor, out: Tensor | None) -> Tensor:
+def _quotient(R: Tensor, t: Tensor, part: float, out: Tensor | None) -> tuple[Tensor, Tensor]:
+    """part R / t, and the sum of R where t is zero; nothing is masked where t never is."""
     if torch.is_grad_enabled():
-        return divide(part * R, t)
-    return torch.div(part * R, t, out=out).masked_fill_(t == 0, 0)
+        return divide(part * R, t), (R * (t == 0)).sum(1)
+    if one_signed(t):
+        return _divided(R, t, part, out), R.new_zeros(len(R))
+    empty = t == 0
+    return _divided(R, t, part, out).masked_fill_(empty, 0), (R * empty).sum(1)
 
 
-def _quick(part: float, R: Tensor, t: Tensor, out: Tensor | None) -> Tensor:
-    """part R / t where t > 0 wherever R is not zero."""
-    return torch.div(R if part == 1 else part * R, t.clamp(min=torch.finfo(t.dtype).tiny), out=out)
-
-
-def _quick_below(part: float, R: Tensor, t: Tensor, out: Tensor | None) -> Tensor:
-    """part R / t where t < 0 wherever R is not zero."""
-    return torch.div(part * R, t.clamp(max=-torch.finfo(t.dtype).tiny), out=out)
+def _divided(R: Tensor, t: Tensor, part: float, out: Tensor | None) -> Tensor:
+    if torch.is_grad_enabled():
+        return part * R / t
+    s = torch.div(R, t, out=out)
+    return s if part == 1 else s.mul_(part)

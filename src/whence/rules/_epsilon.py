@@ -85,14 +85,15 @@ class Epsilon(Rule):
         rows = [linear.rows(each) for each in (c, z, eps)]
         if not linear.booking:
             s, *_ = streamed(_damped, *rows, write=True)
-        else:
-            s, total, absolute, absorbed = streamed(_damped_and_booked, *rows, write=True)
-            shape = z.shape[: z.dim() - len(linear.row_axes)]
-            linear.arrived(total.view(shape), absolute.view(shape))
-            linear.book(epsilon=absorbed.view(shape))
+            return [Message(linear.transpose(s.view(z.shape)), fresh=True)]
+        gated = linear.message.gate is z
+        s, total, absorbed = streamed(_gated_and_booked if gated else _booked, *rows, write=True)
+        shape = z.shape[: z.dim() - len(linear.row_axes)]
+        linear.arrived(total.view(shape))
+        linear.book(epsilon=absorbed.view(shape))
         s = s.view(z.shape)
         book_bias(linear, linear.bias, s)
-        return [Message(linear.transpose(s))]
+        return [Message(linear.transpose(s), fresh=True)]
 
     def _shared(
         self, linear: Linear, z: Tensor, bias: Tensor | None, scale: Tensor
@@ -109,20 +110,29 @@ class Epsilon(Rule):
 
 
 def _damped(c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None) -> tuple[Tensor]:
-    """c z / (z + eps sgn z), in which the signs cancel."""
+    """s = c z / (z + eps sgn z), in which the signs cancel."""
     size = z.abs()
     return (torch.mul(c / (size + eps), size, out=out),)
 
 
-def _damped_and_booked(
-    c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The same, with the sums of R = z c, of |R|, and of eps_j s_j = eps R / (|z| + eps)."""
+def _booked(c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """The same, with the sums of R = z c and of eps_j s_j sgn z_j = eps R / (|z| + eps)."""
     size = z.abs()
     part = c / (size + eps)
     s = torch.mul(part, size, out=out)
-    absorbed = eps.expand(len(c), 1)[:, 0] * dot(part, z)
-    return s, dot(c, z), dot(c.abs(), size), absorbed
+    return s, dot(c, z), _per_row(eps, c) * dot(part, z)
+
+
+def _gated_and_booked(
+    c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same for z >= 0."""
+    s = torch.mul(c / (z + eps), z, out=out)
+    return s, dot(c, z), _per_row(eps, c) * s.sum(1)
+
+
+def _per_row(eps: Tensor, c: Tensor) -> Tensor:
+    return eps.expand(len(c), 1)[:, 0]
 
 
 def _through(

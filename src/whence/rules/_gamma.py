@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from whence._errors import InvalidInput
-from whence._numerics import divide
+from whence._numerics import divide, dot, streamed
 from whence.engine import Linear, Message, Node
 from whence.rules._alpha_beta import shared_out
 from whence.rules._rule import Rule, book_bias, check_bias, handed_out, linear_of
@@ -41,6 +42,8 @@ class Gamma(Rule):
         sides = Sides(linear, biased=self.bias != "zero")
         if linear.nonnegative and linear.behind_relu:
             return self._behind_relu(linear, sides)
+        if linear.nonnegative and linear.pair is not None and sides.exact:
+            return self._nonnegative(linear, sides)
         z = linear.z
         base = z if sides.biased or linear.bias is None else linear.plain
         # where z < 0 its negative side dominates, so the difference loses no digits there
@@ -77,17 +80,47 @@ class Gamma(Rule):
         book_bias(linear, part, s)
         return [Message(sent)]
 
-    def _with_bias(
-        self, linear: Linear, c: torch.Tensor, share: torch.Tensor
-    ) -> list[Message | None]:
+    def _nonnegative(self, linear: Linear, sides: Sides) -> list[Message | None]:
+        """Fast path for a >= 0: without a sum that cancels, since z- = z - z+,
+
+        s = c |z| / (|z| + gamma (z+ + max(-z, 0))).
+        """
+        assert linear.pair is not None
+        booking, gamma = linear.booking, self.gamma
+
+        def function(c: Tensor, z: Tensor, plus: Tensor, out: Tensor | None) -> tuple[Tensor, ...]:
+            size = z.abs()
+            total = torch.add(plus, (-z).clamp_(min=0)).mul_(gamma).add_(size)
+            tiny = torch.finfo(z.dtype).tiny
+            s = torch.div(c * size, total.clamp_(min=tiny), out=out)
+            return (s, dot(c, z)) if booking else (s,)
+
+        c, z = linear.pair
+        s, *sums = streamed(function, c, z, sides.plus, write=True)
+        if sums:
+            linear.arrived(sums[0])
+        s_up = torch.ops.aten.threshold_backward(s, z, 0)
+        s_down = s - s_up
+        sent = linear.transpose(s_up, self._raised(linear))
+        sent = sent + linear.transpose(s_down, self._lowered(linear))
+        if sides.high is None or sides.low is None or linear.bias is None:
+            return [Message(sent)]
+        parts = [linear.bias + gamma * side for side in (sides.high, sides.low)]
+        if self.bias == "distribute":
+            return self._with_bias(linear, sent, parts[0] * s_up + parts[1] * s_down)
+        book_bias(linear, parts[0], s_up)
+        book_bias(linear, parts[1], s_down)
+        return [Message(sent)]
+
+    def _with_bias(self, linear: Linear, c: Tensor, share: Tensor) -> list[Message | None]:
         if self.bias == "distribute":
             return [Message(c).plus(handed_out(linear, share))]
         if linear.booking:
             linear.book(bias=share)
         return [Message(c)]
 
-    def _raised(self, linear: Linear) -> torch.Tensor:
+    def _raised(self, linear: Linear) -> Tensor:
         return linear.modified(f"gamma+{self.gamma}", lambda w: w + self.gamma * w.clamp(min=0))
 
-    def _lowered(self, linear: Linear) -> torch.Tensor:
+    def _lowered(self, linear: Linear) -> Tensor:
         return linear.modified(f"gamma-{self.gamma}", lambda w: w + self.gamma * w.clamp(max=0))

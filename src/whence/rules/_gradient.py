@@ -7,7 +7,7 @@ from torch import Tensor
 
 from whence._errors import InvalidInput
 from whence._numerics import divide
-from whence.engine import Linear, Message, Node
+from whence.engine import Linear, Message, Node, known
 from whence.rules._rule import Rule
 
 ANY = (
@@ -32,8 +32,14 @@ class Gradient(Rule):
 
     def send(self, node: Node) -> list[Message | None]:
         if isinstance(node, Linear):  # its transpose includes a joined batch norm
-            return [Message(node.transpose(_coefficient(node, node.message)))]
-        given = node.vjp([None if m is None else _coefficient(node, m) for m in node.messages])
+            c = _coefficient(node, node.message)
+            sent = node.transpose(c)
+            return [Message(sent, fresh=sent.data_ptr() != c.data_ptr())]
+        if not node.op.outputs[0].dtype.is_floating_point:  # ids that were moved: R is all there is
+            moved = node.vjp([None if m is None else m.R for m in node.messages])
+            return [None if R is None else Message(R=R) for R in moved]
+        messages = enumerate(node.messages)
+        given = node.vjp([None if m is None else _coefficient(node, m, i) for i, m in messages])
         return [None if c is None else Message(c) for c in given]
 
 
@@ -89,12 +95,12 @@ class Pass(Rule):
         return [Message(R=R)]
 
 
-def _coefficient(node: Node, message: Message) -> Tensor:
-    """c, with relevance that is not of the form a c turned into R / z once."""
+def _coefficient(node: Node, message: Message, output: int = 0) -> Tensor:
+    """c at one output, with relevance that is not of the form a c turned into R / z once."""
     if message.R is None:
         assert message.c is not None
         return message.c
-    z = node.z if isinstance(node, Linear) else node.output
+    z = node.z if isinstance(node, Linear) else known(node.op.outputs[output]).to(message.R.dtype)
     from_R = divide(message.R, z)
     if node.booking:
         node.book(dropped=message.R * (z == 0))

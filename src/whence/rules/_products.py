@@ -10,6 +10,8 @@ from whence._numerics import divide
 from whence.engine import Message, Node, Op, Value
 from whence.rules._rule import Rule
 
+_ELEMENTWISE = {"pointwise", "scale", "sum", "product", "inverse"}
+_CASTS = {"to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous", "clone"}
 _GATES = {"sigmoid", "hardsigmoid", "softmax", "rsqrt", "reciprocal"}
 
 
@@ -28,10 +30,13 @@ class HalfEach(Rule):
 
     def send(self, node: Node) -> list[Message | None]:
         if node.op.name in ("div", "rtruediv"):
-            return _signal_takes_all(node, 0 if node.op.name == "div" else 1)
-        n = len(node.op.inputs)
-        cs = node.vjp([_as_coefficient(node)])
-        return [None if c is None else Message(c / n) for c in cs]
+            return signal_takes_all(node, 0 if node.op.name == "div" else 1)
+        live = [node.live(i) for i in range(len(node.op.inputs))]
+        cs = node.vjp([coefficient_of(node)])
+        return [
+            Message(c / sum(live)) if here and c is not None else None
+            for here, c in zip(live, cs, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -52,22 +57,26 @@ class SignalTakesAll(Rule):
     def send(self, node: Node) -> list[Message | None]:
         op = node.op
         if op.name in ("div", "rtruediv"):
-            return _signal_takes_all(node, 0 if op.name == "div" else 1)
+            return signal_takes_all(node, 0 if op.name == "div" else 1)
         if op.name != "mul" or len(op.inputs) != 2 or op.inputs[0] is op.inputs[1]:
+            return HalfEach().send(node)
+        if not (node.live(0) and node.live(1)):
             return HalfEach().send(node)
         first, second = op.inputs
         gates = [_is_gate(first, second), _is_gate(second, first)]
         if gates[0] == gates[1]:
             return HalfEach().send(node)
-        return _signal_takes_all(node, gates.index(False))
+        return signal_takes_all(node, gates.index(False))
 
 
-def _signal_takes_all(node: Node, signal: int) -> list[Message | None]:
-    cs = node.vjp([_as_coefficient(node)])
+def signal_takes_all(node: Node, signal: int) -> list[Message | None]:
+    """c to one factor, with the others held constant."""
+    cs = node.vjp([coefficient_of(node)])
     return [Message(c) if i == signal and c is not None else None for i, c in enumerate(cs)]
 
 
-def _as_coefficient(node: Node) -> Tensor:
+def coefficient_of(node: Node) -> Tensor:
+    """The message as one coefficient; relevance that is not of the form a c enters as R / z."""
     message = node.message
     if message.R is None:
         assert message.c is not None
@@ -88,11 +97,18 @@ def _is_gate(value: Value, signal: Value) -> bool:
         return False
     if op.name in _GATES or op.nature == "inverse":
         return True
+    return gates_itself(value, signal)
+
+
+def gates_itself(value: Value, signal: Value) -> bool:
+    """Whether `value` is a pointwise function of `signal` alone, as in x * sigmoid(x)."""
     return value is not signal and _pointwise_of(value, _origin(signal))
 
 
 def _origin(value: Value) -> Value:
-    while value.op is not None and value.op.nature == "scale" and len(value.op.inputs) == 1:
+    while value.op is not None and len(value.op.inputs) == 1:
+        if value.op.nature != "scale" and value.op.name not in _CASTS:
+            break
         value = value.op.inputs[0]
     return value
 
@@ -108,7 +124,9 @@ def _pointwise_of(value: Value, origin: Value) -> bool:
         if current is origin:
             continue
         op: Op | None = current.op
-        if op is None or op.nature not in ("pointwise", "scale", "sum", "product", "inverse"):
+        if op is None:
+            return False
+        if op.nature not in _ELEMENTWISE and op.name not in _CASTS:
             return False
         seen = seen or op.nature in ("pointwise", "inverse")
         open_values.extend(op.inputs)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from whence._errors import InvalidInput
 from whence._numerics import divide
-from whence.engine import Linear, Message, Node
+from whence.engine import Linear, Message, Node, Op
 
 BIAS_POLICIES = ("absorb", "zero", "distribute")
 
@@ -26,6 +26,10 @@ class Rule(ABC):
     @abstractmethod
     def send(self, node: Node) -> list[Message | None]:
         """One message for each dependent input of the operation, None for none."""
+
+    def held(self, op: Op) -> tuple[int, ...]:
+        """The numbers of the outputs that count as constants; none, unless a rule says so."""
+        return ()
 
 
 def check_bias(name: str, policy: str) -> None:

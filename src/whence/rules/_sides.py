@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from whence._numerics import sign, streamed
+from whence._numerics import dot, sign, streamed
 from whence.engine import Linear
 
 
@@ -119,8 +119,8 @@ class Sides:
         bias = linear.bias
         pair = linear.pair
         if linear.nonnegative and self.exact and pair is not None:
-            minus, thin = streamed(_other_side, pair[1], self.plus, pair[0], write=True)
-            return (self.plus, minus) if int(thin.sum()) == 0 else None
+            minus, thin = streamed(_other_side, pair[1], self.plus, write=True)
+            return (self.plus, minus) if float(thin.sum()) == 0 else None
         z = linear.z if self.exact or bias is None else linear.z - bias
         if linear.nonnegative:
             plus = self.plus
@@ -153,8 +153,13 @@ def _limit(z: Tensor) -> float:
     return 1e-2 if z.dtype == torch.float32 else 1e-6
 
 
-def _other_side(z: Tensor, plus: Tensor, c: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
-    """z- = z - z+, and how many outputs with relevance keep too few digits of a side."""
+def _other_side(z: Tensor, plus: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
+    """z- = z - z+, and a sum that is zero unless an output with relevance keeps too few digits.
+
+    Digits are kept where -z- >= limit (z+ - z-), which is z - z+ (1 - limit) / (1 - 2 limit) <= 0
+    here, where z >= 0 and so z+ >= -z-.
+    """
     minus = torch.sub(z, plus, out=out)
-    thin = torch.minimum(plus, -minus) < _limit(z) * (plus - minus)
-    return minus, (thin & (c * z != 0)).sum(1)
+    limit = _limit(z)
+    thin = torch.sub(z, plus, alpha=(1 - 2 * limit) / (1 - limit)).clamp_(min=0)
+    return minus, dot(thin, z)

@@ -1,0 +1,137 @@
+"""The row of one operation in the ledger: opened before its rule runs, balanced after it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from whence._numerics import dot, streamed
+from whence.engine._adjoints import known
+from whence.engine._ledger import Ledger, Row
+from whence.engine._message import Message
+from whence.engine._tape import Op, Value
+
+_ALWAYS_BALANCED = ("linear", "product", "attention", "recurrent")
+# may put the samples in another order
+_SHUFFLES = set("index_select gather take_along_dim flip flipud roll rot90".split())
+_CUTS = {"getitem", "select", "unbind"}
+_TURNS = set("t T mT H mH adjoint transpose swapaxes swapdims permute movedim moveaxis".split())
+_LARGE = 1 << 17  # elements of which a part is measured first
+
+
+def row_for(op: Op, ledger: Ledger) -> Row:
+    """A new row; one for all samples together where the operation may put them elsewhere."""
+    row = ledger.open(op.name, op.paths[-1], str(op.source or ""), _precision(op))
+    turned = (op.name in _TURNS or op.name in _CUTS) and _turns_batch(op)
+    if turned or op.name in _SHUFFLES or _picks_rows(op):
+        row.as_whole()
+    return row
+
+
+def relevance_of(value: Value, message: Message) -> Tensor:
+    """R = a c + R at a value."""
+    if message.c is None:
+        assert message.R is not None
+        return message.R
+    a = known(value).to(message.c.dtype)
+    R = torch.where(message.c == 0, 0, a * message.c)  # a is -inf where scores are masked
+    return R if message.R is None else R + message.R
+
+
+def enter(
+    op: Op, arrived: list[Message | None], sent: list[Message | None], row: Row, ledger: Ledger
+) -> None:
+    """Enter what arrived and what was sent, at operations that are to balance; drop empty rows."""
+    if ledger.detail == "full" or op.nature in _ALWAYS_BALANCED:
+        _balance(op, arrived, sent, row, ledger)
+    elif not row._sums:
+        ledger.rows.pop()
+
+
+def _balance(
+    op: Op, arrived: list[Message | None], sent: list[Message | None], row: Row, ledger: Ledger
+) -> None:
+    """Enter both sides of the row, unless the rule has entered its own sum on the way.
+
+    The yardstick, the sum of |R|, costs as much as a rule on large tensors. A part of the sum is a
+    lower bound: a row that closes by the part closes, and only another one needs the whole.
+    """
+    above = [(v, m) for v, m in zip(op.outputs, arrived, strict=True) if m is not None]
+    below = [(v, m) for v, m in zip(op.inputs, sent, strict=True) if m is not None and not m.empty]
+    if not row.balanced:
+        for value, message in above:
+            row.arrive(_total(value, message))
+    for value, message in below:
+        row.send(_total(value, message))
+    if ledger.detail == "summary":
+        row.handle("absolute_in", [_size(value, message, part=True) for value, message in below])
+        if row.closes():
+            return
+    row.handle("absolute_in", [_size(value, message) for value, message in below])
+    row.handle("absolute_out", [_size(value, message) for value, message in above])
+
+
+def _factors(value: Value, message: Message) -> tuple[Tensor, Tensor | None]:
+    """Two tensors whose product is R, or R alone."""
+    c = message.loose
+    if c is None or message.R is not None:
+        return relevance_of(value, message), None
+    return c, message.gate if message.gate is not None else known(value).to(c.dtype)
+
+
+def _total(value: Value, message: Message) -> Tensor:
+    """The sum of R, for each sample."""
+    c, a = _factors(value, message)
+    return c if a is None else _summed(_product, c, a)
+
+
+def _size(value: Value, message: Message, *, part: bool = False) -> Tensor:
+    """The sum of |R|, for each sample; of a large tensor's first elements only, if asked for."""
+    c, a = _factors(value, message)
+    if a is None:
+        return c.abs()
+    if part and c.dim() and c.numel() > _LARGE and c.device.type == "cpu":
+        c, a = (each.reshape(len(each), -1) for each in (c, a))
+        some = c.shape[1] // 8
+        c, a = c[:, :some], a[:, :some]
+    return _summed(_absolute_product, c, a)
+
+
+def _summed(function: Callable[..., Any], c: Tensor, a: Tensor) -> Tensor:
+    """Sums over the elements; where c = 0 there is no relevance, even of a masked a = -inf."""
+    total = streamed(function, c, a)[1]
+    if total.isfinite().all():
+        return total
+    return streamed(function, c, torch.where(c == 0, 0, a))[1]
+
+
+def _product(c: Tensor, a: Tensor, out: None) -> tuple[None, Tensor]:
+    return None, dot(c, a)
+
+
+def _absolute_product(c: Tensor, a: Tensor, out: None) -> tuple[None, Tensor]:
+    return None, dot(c.abs(), a.abs())
+
+
+def _precision(op: Op) -> torch.dtype:
+    """The lowest precision among the values: a model may cast on its way, as norms often do."""
+    dtypes = {value.dtype for value in (*op.inputs, *op.outputs) if value.dtype.is_floating_point}
+    return max(dtypes, key=lambda dtype: torch.finfo(dtype).eps, default=torch.float64)
+
+
+def _turns_batch(op: Op) -> bool:
+    """Whether an operation that turns axes, or cuts out one slice, puts another axis first."""
+    before, after = known(op.inputs[0]), known(op.outputs[0])
+    if not (before.dim() and after.dim()):
+        return False
+    if op.name in _CUTS and before.untyped_storage()._cdata != after.untyped_storage()._cdata:
+        return False  # gathered elements lie as they like
+    return before.shape[0] == after.shape[0] and before.stride(0) != after.stride(0)
+
+
+def _picks_rows(op: Op) -> bool:
+    """Whether `x[rows]` takes rows by a tensor or list, in any order."""
+    index = op.args[1] if op.name == "getitem" else None
+    first = index[0] if isinstance(index, tuple) and index else index
+    return isinstance(first, (Tensor, list))

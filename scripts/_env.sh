@@ -35,18 +35,20 @@ find_python() {
   return 1
 }
 
-# What an environment depends on. The folder is part of it: a copied environment still points at
-# the place it was copied from.
+# environment_key EXTRA [LIST]: what an environment depends on. The folder is part of it: a copied
+# environment still points at the place it was copied from.
 environment_key() {
   printf '%s\n' "$ROOT" "$1"
-  cat "$ROOT/pyproject.toml" "$ROOT/constraints.txt"
+  cat "$ROOT/pyproject.toml" "$ROOT/constraints.txt" ${2:+"$ROOT/$2"}
 }
 
-# ensure_environment FOLDER EXTRA: sets VENV to an environment with whence[EXTRA] installed.
+# ensure_environment FOLDER EXTRA [LIST]: sets VENV to an environment with whence[EXTRA] installed.
+# LIST is a file of more packages in exact versions. They come last and without what they declare,
+# so that a peer can have versions that the constraints exclude.
 ensure_environment() {
   VENV="$ROOT/$1"
-  local extra="$2" stamp="$VENV/whence-installed" key python
-  key="$(environment_key "$extra")"
+  local extra="$2" list="${3:-}" stamp="$VENV/whence-installed" key python
+  key="$(environment_key "$extra" "$list")"
   if [[ -f "$stamp" && "$(<"$stamp")" == "$key" ]] && "$VENV/bin/python" -c '' 2>/dev/null; then
     return
   fi
@@ -62,10 +64,16 @@ ensure_environment() {
     "$python" -m venv --clear "$VENV" || return 1
   fi
   rm -f "$stamp"
-  (cd "$ROOT" && "$VENV/bin/python" -m pip install --quiet -c constraints.txt -e ".[$extra]") >&2 ||
-    {
-      say "Installing into $1 failed; pip's message above says why. Run this again to retry."
-      return 1
-    }
+  install_packages "$extra" "$list" >&2 || {
+    say "Installing into $1 failed; pip's message above says why. Run this again to retry."
+    return 1
+  }
   printf '%s\n' "$key" >"$stamp"
 }
+
+# install_packages EXTRA LIST: pip's part of it.
+install_packages() (
+  pip=("$VENV/bin/python" -m pip install --quiet)
+  cd "$ROOT" && "${pip[@]}" -c constraints.txt -e ".[$1]" || return 1
+  [[ -z "$2" ]] || "${pip[@]}" --no-deps -r "$2"
+)

@@ -15,6 +15,8 @@ FLOORS = {
     "_explanation": 0,
     "_numerics": 0,
     "_references": 0,
+    "_text": 0,
+    "_text_explanation": 0,
     "_types": 0,
     "targets": 0,
     "engine": 1,

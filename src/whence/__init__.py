@@ -15,23 +15,27 @@ if TYPE_CHECKING:
     from whence import composites, explainers, rules, runs, targets, testing, viz, zoo
     from whence._explanation import Explanation
     from whence._references import citation
-    from whence.explainers import LRP, explain, methods
+    from whence.explainers import LRP, audit, explain, explain_continuation, methods
 
 __version__ = "0.1.0"
 _WHERE = {
     "LRP": "whence.explainers",
     "Explanation": "whence._explanation",
+    "audit": "whence.explainers",
     "citation": "whence._references",
     "explain": "whence.explainers",
+    "explain_continuation": "whence.explainers",
     "methods": "whence.explainers",
 }
 _PACKAGES = ("composites", "explainers", "rules", "runs", "targets", "testing", "viz", "zoo")
 __all__ = [
     "Explanation",
     "LRP",
+    "audit",
     "citation",
     "composites",
     "explain",
+    "explain_continuation",
     "explainers",
     "methods",
     "rules",

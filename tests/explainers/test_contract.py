@@ -8,7 +8,9 @@ from whence import explainers
 from whence._explanation import Explanation
 from whence.composites import EpsilonAlpha2Beta1, EpsilonGammaBox
 from whence.explainers import (
+    CPLRP,
     LRP,
+    AttnLRP,
     Deconvnet,
     DeepTaylor,
     ExcitationBackprop,
@@ -30,6 +32,8 @@ METHODS = {
     "LRP gamma": lambda model: LRP(model, EpsilonGammaBox(-5.0, 5.0)),
     "DeepTaylor": DeepTaylor,
     "DeepTaylor in a box": lambda model: DeepTaylor(model, -5.0, 5.0),
+    "AttnLRP": AttnLRP,
+    "CPLRP": CPLRP,
     "Sensitivity": Sensitivity,
     "InputGradient": InputGradient,
     "GradientTimesInput": GradientTimesInput,

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from whence._references import REFERENCES
@@ -42,4 +44,5 @@ def test_papers_are_cited_in_short(key: str, short: str) -> None:
 def test_the_short_form_agrees_with_the_key(key: str) -> None:
     short = short_reference(key)
 
-    assert key == short.split()[0].lower() + short.split()[-1]
+    second_in_a_year = re.sub(r"(?<=\d)[a-z]$", "", key)
+    assert second_in_a_year == short.split()[0].lower() + short.split()[-1]

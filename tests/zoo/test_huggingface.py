@@ -81,7 +81,7 @@ def test_random_weights_differ_from_the_saved_ones(bert: str) -> None:
 def test_a_model_that_is_no_classifier_is_refused(tmp_path: Path) -> None:
     transformers.BertModel(transformers.BertConfig(**TINY, vocab_size=7)).save_pretrained(tmp_path)
 
-    with pytest.raises(InvalidInput, match=r"image or a text classifier, got \['BertModel'\]"):
+    with pytest.raises(InvalidInput, match=r"or a language model, got \['BertModel'\]"):
         zoo.model(f"hf:{tmp_path}")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import (
@@ -13,11 +13,13 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from typer.core import TyperCommand
 
 from whence import runs, zoo
 from whence.cli._console import FAILED, remarks, results, told_plainly
 from whence.cli._pages import answer_lines, answer_page, catalogue_page, demo_page, zoo_page
 
+_RUNNER_UP = "top"  # what `runs` calls the contrast of the highest score with the second
 _ENDING = """\
 Exit codes: 0 done · 1 some of several pictures failed · 2 a wrong option, name or file ·
 130 interrupted; what was written is kept, and the same command goes on from there.
@@ -29,6 +31,8 @@ Examples:
 whence explain digits:51 --model digits-cnn --contrast 3,9
 
 whence explain cat.jpg --model squeezenet-imagenet --target tabby --out maps
+
+whence explain --text "not a good film" --model sst-lstm --contrast
 
 whence explain photos/ --model timm:resnet18 --method lrp,sensitivity --composite epsilon-plus-flat
 """
@@ -55,15 +59,38 @@ def main() -> None:
     app()
 
 
-@app.command(epilog=_EXAMPLES)
+class _Explain(TyperCommand):
+    """Lets --contrast stand alone: it then asks for the highest score against the second."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = list(args)
+        for number, word in enumerate(given):
+            alone = number + 1 == len(given) or given[number + 1].startswith("-")
+            if word == "--contrast" and alone:
+                given[number] = f"--contrast={_RUNNER_UP}"
+        return super().parse_args(ctx, given)
+
+
+@app.command(epilog=_EXAMPLES, cls=_Explain)
 def explain(
     item: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="A picture, a folder of pictures, an item of a data set (digits:12), or all of it."
         ),
+    ] = None,
+    *,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A name from `whence models`, or a folder.")
     ],
-    model: Annotated[str, typer.Option("--model", "-m", help="A name from `whence models`.")],
+    text: Annotated[str | None, typer.Option(help="A text to explain.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help='Texts to explain: a .jsonl file, {"id": ..., "text": ...} a line.'),
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option(help="What is asked about the text, for question answering.")
+    ] = None,
     method: Annotated[
         str, typer.Option(help="Names from `whence methods`, with commas between.")
     ] = "lrp",
@@ -72,10 +99,14 @@ def explain(
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option(help="The class to explain, by number or name; else the highest score."),
+        typer.Option(help="The class or token to explain, by number or name; else the highest."),
     ] = None,
     contrast: Annotated[
-        str | None, typer.Option(help="Two classes: what speaks for the first and not the second?")
+        str | None,
+        typer.Option(
+            help="Two classes or tokens, A,B: what speaks for the first and not the second? "
+            "Alone: for the highest score and not the second."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for pictures and numbers.")] = Path(
         "whence-out"
@@ -87,20 +118,30 @@ def explain(
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Explain pictures: writes maps in the pictures' own pixels, and the numbers.
+    """Explain pictures or texts: writes maps and pages in colour, and the numbers.
 
-    Each picture gets a folder with METHOD.png, METHOD.npz, METHOD.json and overview.png.
+    Each picture gets a folder with METHOD.png, METHOD.npz, METHOD.json and overview.png, each text
+    one with METHOD.html, METHOD.png and METHOD.json.
     """
     with told_plainly(debug):
         names = [each.strip() for each in method.split(",") if each.strip()]
-        subjects = runs.find_subjects(item, root=root, split=split)
-        question = runs.ask(
-            model, names, composite=composite, target=target, contrast=contrast, root=root
-        )
-        answers = runs.explain_pictures(subjects, question, out, again=again)
-        failed = _one(answers) if len(subjects) == 1 else _many(answers, len(subjects))
+        runs.check_one_kind(item, text, file)
+        asked = {"composite": composite, "target": target, "contrast": contrast, "root": root}
+        if item is None:
+            texts = runs.find_texts(text, file, question)
+            answers = runs.explain_texts(
+                texts, runs.ask_texts(model, names, **asked), out, again=again
+            )
+            count, things = len(texts), "texts"
+        else:
+            pictures = runs.find_subjects(item, root=root, split=split)
+            answers = runs.explain_pictures(
+                pictures, runs.ask(model, names, **asked), out, again=again
+            )
+            count, things = len(pictures), "pictures"
+        failed = _one(answers) if count == 1 else _many(answers, count, things)
     if failed:
-        raise typer.Exit(FAILED if len(subjects) > 1 else 2)
+        raise typer.Exit(FAILED if count > 1 else 2)
 
 
 @app.command()
@@ -144,7 +185,7 @@ def _one(answers: Iterator[runs.Answer]) -> bool:
     return False
 
 
-def _many(answers: Iterator[runs.Answer], count: int) -> bool:
+def _many(answers: Iterator[runs.Answer], count: int, things: str) -> bool:
     failed = 0
     console = results()
     with Progress(
@@ -160,5 +201,5 @@ def _many(answers: Iterator[runs.Answer], count: int) -> bool:
             failed += answer.error is not None
             console.print(*answer_lines(answer), sep="\n", markup=False)
             progress.advance(task)
-    remarks().print(f"{count - failed} of {count} pictures explained.")
+    remarks().print(f"{count - failed} of {count} {things} explained.")
     return failed > 0

@@ -27,7 +27,7 @@ def answer_page(answer: Answer) -> Page:
     label = "" if first["label"] is None else f"   (it is: {first['label']})"
     top = ", ".join(f"{each['class']} {each['score']:.4g}" for each in first["top"])
     page: Page = [Text(f"{answer.name}{label}", "bold"), Text(f"highest scores: {top}")]
-    for record, pixels in zip(answer.records, answer.maps, strict=True):
+    for record, shown in zip(answer.records, _shown(answer), strict=True):
         name = " ".join(filter(None, [record["method"], record["composite"]]))
         verdict = record["verdict"] or f"none; {record['method']} decomposes {record['decomposes']}"
         page += [
@@ -35,11 +35,24 @@ def answer_page(answer: Answer) -> Page:
             Text(f"score {record['score']:.6g}, sum of relevance {record['sum']:.6g}"),
             Text(f"ledger: {verdict}"),
             *(Text(f"note: {note}") for note in record["notes"]),
-            viz.summary(pixels),
+            *shown,
         ]
     state = "written to" if answer.new else "there already (--again does it anew) in"
-    page.append(Text(f"\nPictures and numbers {state} {answer.folder}"))
+    kind = "Pictures" if answer.maps else "Pages"
+    page.append(Text(f"\n{kind} and numbers {state} {answer.folder}"))
     return page
+
+
+def _shown(answer: Answer) -> list[Page]:
+    """For each method the map of a picture, or the text in colour."""
+    if answer.maps:
+        return [[viz.summary(pixels)] for pixels in answer.maps]
+    pages: list[Page] = []
+    for record in answer.records:
+        rows: list[Any] = [tuple(row) for row in record["rows"]]
+        share = f"first token: {record['first_token_share']:.1%} of all |relevance|"
+        pages.append([Text(share), viz.text_block(rows)])
+    return pages
 
 
 def answer_lines(answer: Answer) -> list[str]:

@@ -1,5 +1,7 @@
 """Methods of explanation: model + input -> Explanation; one method per file."""
 
+from whence.explainers._audit import Audit, audit
+from whence.explainers._continuation import ContinuationExplanation, explain_continuation
 from whence.explainers._excitation import ExcitationBackprop
 from whence.explainers._explainer import Explainer
 from whence.explainers._grad_cam import GradCAM
@@ -12,6 +14,7 @@ from whence.explainers._gradient import (
 )
 from whence.explainers._lrp import LRP, DeepTaylor
 from whence.explainers._noise import SmoothGrad
+from whence.explainers._patching import Patching, PatchingScores
 from whence.explainers._path import IntegratedGradients
 from whence.explainers._registry import (
     describe,
@@ -23,8 +26,13 @@ from whence.explainers._registry import (
     presets,
 )
 from whence.explainers._tiles import Occlusion
+from whence.explainers._transformers import CPLRP, AttnLRP
 
 __all__ = [
+    "AttnLRP",
+    "Audit",
+    "CPLRP",
+    "ContinuationExplanation",
     "Deconvnet",
     "DeepTaylor",
     "ExcitationBackprop",
@@ -36,11 +44,15 @@ __all__ = [
     "IntegratedGradients",
     "LRP",
     "Occlusion",
+    "Patching",
+    "PatchingScores",
     "Sensitivity",
     "SmoothGrad",
+    "audit",
     "describe",
     "describe_preset",
     "explain",
+    "explain_continuation",
     "method_class",
     "methods",
     "preset",

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from whence._errors import InvalidInput
 from whence.composites import Composite, where
 from whence.engine import Message, Op
 from whence.explainers._tape import TapeExplainer
@@ -24,6 +25,7 @@ class GradientTimesInput(TapeExplainer):
     name: ClassVar[str] = "gradient-times-input"
     decomposes: ClassVar[str] = "f(x) for bias-free piecewise-linear nets; otherwise nothing"
     sources: ClassVar[tuple[str, ...]] = ("shrikumar2017",)
+    only_gradients = True
 
     def composite_for(self, ops: list[Op]) -> Composite:
         return _PLAIN
@@ -41,13 +43,13 @@ class Sensitivity(TapeExplainer):
     name: ClassVar[str] = "sensitivity"
     decomposes: ClassVar[str] = "the squared norm of the gradient, not the score"
     sources: ClassVar[tuple[str, ...]] = ("simonyan2014",)
+    only_gradients = True
 
     def composite_for(self, ops: list[Op]) -> Composite:
         return _PLAIN
 
     def finish(self, x: Tensor, message: Message) -> Tensor:
-        assert message.c is not None
-        return message.c.square()
+        return slope(message).square()
 
 
 class InputGradient(TapeExplainer):
@@ -59,13 +61,13 @@ class InputGradient(TapeExplainer):
     name: ClassVar[str] = "gradient"
     decomposes: ClassVar[str] = "nothing: it is the local slope"
     sources: ClassVar[tuple[str, ...]] = ("simonyan2014",)
+    only_gradients = True
 
     def composite_for(self, ops: list[Op]) -> Composite:
         return _PLAIN
 
     def finish(self, x: Tensor, message: Message) -> Tensor:
-        assert message.c is not None
-        return message.c
+        return slope(message)
 
 
 class Deconvnet(InputGradient):
@@ -97,3 +99,13 @@ class GuidedBackprop(InputGradient):
 
     def composite_for(self, ops: list[Op]) -> Composite:
         return _PLAIN + [(where.kind("relu", "relu6"), GuidedReLU())]
+
+
+def slope(message: Message) -> Tensor:
+    """The gradient that arrived at an input."""
+    if message.c is None:
+        raise InvalidInput(
+            "This input has no gradient: its token ids are counted or changed before they are "
+            "looked up. Explain the embeddings, or use lrp or gradient-times-input."
+        )
+    return message.c

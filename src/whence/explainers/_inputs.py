@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from whence._errors import InvalidInput
 
@@ -14,7 +15,8 @@ from whence._errors import InvalidInput
 class Inputs:
     """Positional and keyword arguments, and the tensors among them whose relevance is wanted.
 
-    Float tensors are explained; so are integer tensors (token ids), but not masks.
+    Float tensors are explained, also in nested tuples such as `(x, (h0, c0))`; so are integer
+    tensors (token ids), but not masks nor, by their names, positions, segments, boxes and labels.
     """
 
     given: Any
@@ -43,7 +45,12 @@ class Inputs:
     def leaves(self) -> list[Tensor]:
         """The tensors that get relevance."""
         named = [*((str(i), a) for i, a in enumerate(self.args)), *self.kwargs.items()]
-        return [each for name, each in named if isinstance(each, Tensor) and _explained(name, each)]
+        return [
+            each
+            for name, argument in named
+            for each in ([argument] if isinstance(argument, Tensor) else _nested(argument))
+            if _explained(name, each)
+        ]
 
     @property
     def batch(self) -> int:
@@ -57,6 +64,9 @@ class Inputs:
         positions = {id(leaf): i for i, leaf in enumerate(self.leaves)}
 
         def at(each: Any) -> Any:
+            if _is_nest(each):
+                found = [at(one) for one in each]
+                return type(each)(found) if any(one is not None for one in found) else None
             return of_leaf(positions[id(each)]) if id(each) in positions else None
 
         if isinstance(self.given, Tensor):
@@ -69,6 +79,12 @@ class Inputs:
     def chunk(self, start: int, stop: int) -> Any:
         """The samples from `start` to `stop`, in the user's structure."""
 
+        if any(_nested(each) for each in (*self.args, *self.kwargs.values())):
+            raise InvalidInput(
+                "batch_size= cannot cut tensors in nested tuples: which of their axes is the batch "
+                "is not known. Explain the parts one by one."
+            )
+
         def cut(each: Any) -> Any:
             if isinstance(each, Tensor) and each.dim() > self.batch_axis:
                 if each.shape[self.batch_axis] == self.batch:
@@ -78,7 +94,7 @@ class Inputs:
         if isinstance(self.given, Tensor):
             return cut(self.given)
         if isinstance(self.given, Mapping):
-            return {key: cut(each) for key, each in self.given.items()}
+            return Part({key: cut(each) for key, each in self.given.items()}, self.given, start)
         return tuple(cut(each) for each in self.given)
 
     def replaced(self, tensors: list[Tensor]) -> Any:
@@ -86,6 +102,8 @@ class Inputs:
         positions = {id(leaf): i for i, leaf in enumerate(self.leaves)}
 
         def at(each: Any) -> Any:
+            if _is_nest(each):
+                return type(each)(at(one) for one in each)
             return tensors[positions[id(each)]] if id(each) in positions else each
 
         if isinstance(self.given, Tensor):
@@ -95,12 +113,20 @@ class Inputs:
         return tuple(at(each) for each in self.given)
 
     def _check(self) -> None:
+        if isinstance(self.given, PackedSequence) or any(
+            isinstance(each, PackedSequence) for each in (*self.args, *self.kwargs.values())
+        ):
+            raise InvalidInput(
+                "A PackedSequence has no batch axis. Give the padded tensor and the lengths, and "
+                "let the model (or a function around it) call pack_padded_sequence."
+            )
         if not self.leaves:
             raise InvalidInput("There is nothing to explain: no input is a tensor of numbers.")
         for leaf in self.leaves:
             if leaf.numel() == 0:
                 raise InvalidInput(
-                    f"An input of shape {tuple(leaf.shape)} is empty: there is nothing to explain."
+                    f"An input of shape {tuple(leaf.shape)} is empty: there is nothing to explain. "
+                    "A text needs at least one token."
                 )
             finite = not leaf.is_floating_point() or bool(leaf.detach().sum().isfinite())
             if not finite and not bool(leaf.isfinite().all()):  # a sum may overflow, values not
@@ -110,10 +136,45 @@ class Inputs:
                 )
 
 
+def _is_nest(each: Any) -> bool:
+    return isinstance(each, (tuple, list)) and not hasattr(each, "_fields")
+
+
+def _nested(argument: Any) -> list[Tensor]:
+    """The float tensors in a nested tuple or list."""
+    if not _is_nest(argument):
+        return []
+    found = [[each] if isinstance(each, Tensor) else _nested(each) for each in argument]
+    return [each for part in found for each in part if each.is_floating_point()]
+
+
+class Part(dict[str, Any]):
+    """Some samples of keyword arguments; they still know which of two texts a token belongs to."""
+
+    def __init__(self, arguments: dict[str, Any], whole: Any, start: int) -> None:
+        super().__init__(arguments)
+        self._whole, self._start = whole, start
+
+    def sequence_ids(self, sample: int) -> list[int | None]:
+        """0 and 1 for tokens of the first and second text, None for special tokens."""
+        tell: Callable[[int], list[int | None]] | None
+        tell = getattr(self._whole, "sequence_ids", None)
+        if tell is None:
+            raise ValueError("unknown")
+        return tell(self._start + sample)
+
+
 def _explained(name: str, tensor: Tensor) -> bool:
-    if tensor.is_floating_point():
-        return "mask" not in name
-    return tensor.dtype in _IDS and "mask" not in name
+    if "mask" in name or name.removeprefix("decoder_") in _NOT_CONTENT:
+        return False
+    return tensor.is_floating_point() or tensor.dtype in _IDS
 
 
 _IDS = {torch.int64, torch.int32, torch.uint8}
+# What says where content stands, of which part it is, or what should come out.
+_NOT_CONTENT = set(
+    """token_type_ids mm_token_type_ids visual_token_type_ids position_ids image_position_ids
+    cache_position bbox labels label_ids start_positions end_positions next_sentence_label langs
+    lengths image_sizes image_grid_thw video_grid_thw pixel_position_ids spatial_shapes
+    num_logits_to_keep logits_to_keep""".split()
+)

@@ -1,4 +1,4 @@
-"""Conditions: masks on the relevance at named modules, for channels, neurons or anything."""
+"""Conditions: masks on the relevance at named modules, for channels, neurons, heads or anything."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +7,14 @@ import torch
 from torch import Tensor
 
 from whence._errors import InvalidInput
-from whence.engine import Tape
+from whence.engine import Op, Tape, Value
 from whence.explainers._start import values_at
+
+# what says where the channels are: behind the batch, or last
+_CHANNELS_FIRST = ("conv", "batch_norm", "group_norm", "instance_norm", "local_response", "pixel_")
+_CHANNELS_LAST = ("linear", "embedding", "layer_norm", "rms_norm", "lstm", "gru", "rnn")
+_ELEMENTWISE = ("pointwise", "scale", "sum", "product", "softmax")
+_KEEPS_PLACES = {"dropout", "contiguous", "clone", "to", "float", "double", "half", "bfloat16"}
 
 
 def masks_at(tape: Tape, conditions: Mapping[str, Any]) -> dict[int, list[tuple[str, Tensor]]]:
@@ -16,23 +22,17 @@ def masks_at(tape: Tape, conditions: Mapping[str, Any]) -> dict[int, list[tuple[
     masks: dict[int, list[tuple[str, Tensor]]] = {}
     for name, condition in conditions.items():
         for value in values_at(tape, name):
-            mask = _mask(name, condition, value.shape)
+            mask = _mask(name, condition, value)
             masks.setdefault(id(value), []).append((name, mask))
     return masks
 
 
-def _mask(name: str, condition: Any, shape: torch.Size) -> Tensor:
+def _mask(name: str, condition: Any, value: Value) -> Tensor:
     if isinstance(condition, int):
         condition = [condition]
     if isinstance(condition, (list, tuple)) and all(isinstance(i, int) for i in condition):
-        channels = torch.zeros(shape[1])
-        try:
-            channels[list(condition)] = 1
-        except IndexError as error:
-            raise InvalidInput(
-                f"The condition on {name!r} names channel {max(condition)}, but it has {shape[1]}."
-            ) from error
-        return channels.view(-1, *[1] * (len(shape) - 2))
+        return _of_channels(name, list(condition), value)
+    shape = value.shape
     try:
         mask = torch.as_tensor(condition).to(torch.get_default_dtype())
     except (TypeError, ValueError, RuntimeError) as error:
@@ -40,8 +40,9 @@ def _mask(name: str, condition: Any, shape: torch.Size) -> Tensor:
             f"The condition on {name!r} must be a channel, a list of channels or a mask, got "
             f"{condition!r}."
         ) from error
-    if mask.dim() == 1 and len(shape) > 2 and mask.shape[0] == shape[1]:
-        mask = mask.view(-1, *[1] * (len(shape) - 2))
+    if mask.dim() == 1 and len(shape) > 2 and len(mask) == shape[1]:
+        if len(mask) != shape[-1] or _channel_axis(name, value) == 1:
+            mask = mask.view(-1, *[1] * (len(shape) - 2))
     try:
         torch.broadcast_shapes(mask.shape, shape)
     except RuntimeError as error:
@@ -50,3 +51,60 @@ def _mask(name: str, condition: Any, shape: torch.Size) -> Tensor:
             f"channels or broadcast to the module's output, shape {tuple(shape)}."
         ) from error
     return mask
+
+
+def _of_channels(name: str, channels: list[int], value: Value) -> Tensor:
+    """Ones for some channels; neurons of a layer on tokens are its channels, on the last axis."""
+    shape, axis = value.shape, _channel_axis(name, value)
+    mask = torch.zeros(shape[axis])
+    try:
+        mask[channels] = 1
+    except IndexError as error:
+        raise InvalidInput(
+            f"The condition on {name!r} names channel {max(channels)}, but it has {shape[axis]}."
+        ) from error
+    return mask.view(-1, *[1] * (len(shape) - 1 - axis))
+
+
+def _channel_axis(name: str, value: Value) -> int:
+    """The axis of the channels: 1 or the last, by what made the values; else by their number."""
+    last = len(value.shape) - 1
+    if last < 2:
+        return last
+    maker = _placing(value)
+    if maker is not None:
+        return 1 if _is_channels_first(maker) else last
+    if last > 2:
+        return 1  # as of images and videos, and of attention patterns, whose heads come first
+    raise InvalidInput(
+        f"The condition on {name!r} does not say which axis of its output, shape "
+        f"{tuple(value.shape)}, holds the channels: nothing tells tokens of a text from the time "
+        "steps of a convolution. Give a mask of two axes instead: ones(1, width) with zeros where "
+        "nothing shall pass for the last axis, ones(channels, 1) for the first."
+    )
+
+
+def _placing(value: Value) -> Op | None:
+    """The nearest operation above which the place of the channels is known."""
+    waiting, seen = [value], set[int]()
+    while waiting:
+        current = waiting.pop(0)
+        op = current.op
+        if op is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        if _is_channels_first(op) or _is_channels_last(op):
+            return op
+        if op.nature in _ELEMENTWISE or op.name in _KEEPS_PLACES:
+            waiting.extend(each for each in op.inputs if each.shape == current.shape)
+    return None
+
+
+def _is_channels_first(op: Op) -> bool:
+    return op.name.startswith(_CHANNELS_FIRST) or "pool" in op.name
+
+
+def _is_channels_last(op: Op) -> bool:
+    matrix = op.name in ("matmul", "mm", "bmm") and op.nature == "linear"
+    on_the_right = matrix and isinstance(op.argument(1, "other"), Tensor)
+    return op.name.startswith(_CHANNELS_LAST) or on_the_right

@@ -13,6 +13,7 @@ from whence.explainers._explainer import Explainer
 from whence.explainers._gradient import InputGradient
 from whence.explainers._inputs import Inputs
 from whence.explainers._score import answer, fix_target
+from whence.explainers._text import as_text, read_texts
 from whence.explainers._wrapped import average, wrapped
 from whence.targets import Each
 
@@ -55,7 +56,7 @@ class SmoothGrad(Explainer):
         if isinstance(target, Each):
             return average.each(self, inputs, target)
         clean = answer(self.model, inputs, self.output)
-        fixed = fix_target(target, clean)
+        fixed = fix_target(target, clean, given)
         draws = [self._draws(leaf) for leaf in given.leaves]
         relevance = average.over(
             self.inner,
@@ -66,7 +67,7 @@ class SmoothGrad(Explainer):
             lambda leaf, k: _noisy(given.leaves[leaf].detach(), draws[leaf](k), self.level),
             torch.full((self.n,), 1 / self.n),
         )
-        return Explanation(
+        found = Explanation(
             relevance=given.rebuild(lambda i: relevance[i]),
             inputs=inputs,
             output=clean,
@@ -76,6 +77,7 @@ class SmoothGrad(Explainer):
             draw=viz.draw,
             write=viz.save,
         )
+        return as_text(found, read_texts(given))
 
     def _draws(self, leaf: Tensor) -> Callable[[int], Tensor]:
         def draw(k: int) -> Tensor:

@@ -14,6 +14,7 @@ from whence.explainers._explainer import Explainer
 from whence.explainers._gradient import InputGradient
 from whence.explainers._inputs import Inputs
 from whence.explainers._score import answer, fix_target
+from whence.explainers._text import as_text, read_texts
 from whence.explainers._wrapped import average, wrapped
 from whence.targets import Each
 
@@ -55,7 +56,7 @@ class IntegratedGradients(Explainer):
         if isinstance(target, Each):
             return average.each(self, inputs, target)
         clean = answer(self.model, inputs, self.output)
-        fixed = fix_target(target, clean)
+        fixed = fix_target(target, clean, given)
         leaves = [leaf.detach() for leaf in given.leaves]
         bases = [self._base(leaf) for leaf in leaves]
         points, weights = numpy.polynomial.legendre.leggauss(self.steps)
@@ -72,7 +73,7 @@ class IntegratedGradients(Explainer):
         start = fixed.score(answer(self.model, given.replaced(bases), self.output))
         arrived = sum((each.flatten(1).sum(1) for each in relevance), torch.zeros_like(score))
         gap = float((score - start - arrived).abs().max())
-        return Explanation(
+        found = Explanation(
             relevance=given.rebuild(lambda i: relevance[i]),
             inputs=inputs,
             output=clean,
@@ -83,6 +84,7 @@ class IntegratedGradients(Explainer):
             draw=viz.draw,
             write=viz.save,
         )
+        return as_text(found, read_texts(given))
 
     def _base(self, leaf: Tensor) -> Tensor:
         if not leaf.is_floating_point():

@@ -19,15 +19,21 @@ from whence.explainers._gradient import (
     InputGradient,
     Sensitivity,
 )
+from whence.explainers._inputs import Inputs
+from whence.explainers._language import spelled_out
 from whence.explainers._lrp import LRP, DeepTaylor
 from whence.explainers._noise import SmoothGrad
 from whence.explainers._path import IntegratedGradients
 from whence.explainers._suggest import suggestion
+from whence.explainers._text import as_text, read_texts
 from whence.explainers._tiles import Occlusion
+from whence.explainers._transformers import CPLRP, AttnLRP
 
 _METHODS: tuple[type[Explainer], ...] = (
     LRP,
     DeepTaylor,
+    AttnLRP,
+    CPLRP,
     Sensitivity,
     InputGradient,
     GradientTimesInput,
@@ -47,6 +53,11 @@ _PRESETS: dict[str, Callable[..., Composite]] = {
     "epsilon-alpha2-beta1-flat": composites.EpsilonAlpha2Beta1Flat,
     "epsilon-gamma-box": composites.EpsilonGammaBox,
     "deep-taylor": composites.DeepTaylorRules,
+    "mamba-lrp": composites.MambaLRP,
+    "relp": composites.RelP,
+    "attnlrp": composites.AttnLRP,
+    "cp-lrp": composites.CPLRP,
+    "recurrent": composites.Recurrent,
 }
 
 
@@ -55,6 +66,9 @@ def explain(
     inputs: Any,
     target: Any = None,
     method: str | type[Explainer] = "lrp",
+    *,
+    tokenizer: Any = None,
+    tokens: Any = None,
     **options: Any,
 ) -> Explanation:
     """Explain a model's decision on `inputs`: where does this prediction come from?
@@ -64,6 +78,11 @@ def explain(
     one for each sample, a target from `whence.targets`, or a function of the output. method: a
     name from `whence.methods()`. options: those of the method (`composite=`, `n=`, ...) and of
     `explain` (`conditions=`, `taps=`, `ledger=`, `batch_size=`, `create_graph=`).
+
+    Text: what a tokenizer returns works as inputs, and gives a `TextExplanation`. Where it does
+    not tell its tokens itself, give `tokenizer=`, or `tokens=` as a list for each sample; with a
+    tokenizer, targets may name tokens as strings. Class targets on scores of each token mean each
+    text's last token unless they have a position.
 
     ```python
     ex = whence.explain(model, images, target=3)
@@ -85,8 +104,13 @@ def explain(
             f"{kind.name} has no option {wrong[0]!r}.{suggestion(wrong[0], choices)} "
             f"Its options: {', '.join(choices) or 'none'}."
         )
+    if tokenizer is not None:
+        target = spelled_out(target, tokenizer)
     run: Callable[..., Explanation] = kind(model, **making).explain
-    return run(inputs, target, **asking)
+    if tokenizer is None and tokens is None:
+        return run(inputs, target, **asking)
+    texts = read_texts(Inputs.of(inputs, options.get("batch_axis", 0)), tokenizer, tokens)
+    return as_text(run(inputs, target, **asking), texts)
 
 
 def methods() -> list[str]:

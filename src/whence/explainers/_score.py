@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from whence.explainers._inputs import Inputs
+from whence.explainers._language import located
 from whence.explainers._start import pick_output
 from whence.targets import Highest, Logit, Target, as_target
 
@@ -19,8 +20,10 @@ def answer(model: Callable[..., Any], inputs: Any, output: Any = None) -> Tensor
         return pick_output(model(*given.args, **given.kwargs), output)
 
 
-def fix_target(target: Any, output: Tensor) -> Target:
+def fix_target(target: Any, output: Tensor, given: Inputs) -> Target:
     """The target with "the highest" turned into the class that wins on this output, so that
     perturbed copies of an input are all asked about the same class."""
-    found = as_target(target)
-    return Logit(found.classes(output)) if isinstance(found, Highest) else found
+    found = located(as_target(target), given, output)
+    if isinstance(found, Highest):
+        return Logit(found.classes(output), found.position)
+    return found

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from whence._errors import InvalidInput, UnsupportedModel
 from whence.engine import Ledger, Message, Tape, Value, restore
-from whence.targets import Contrast, Given, Highest, Logit, LogOdds, Relative, Target
+from whence.targets import ClassTarget, Given, Relative, Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +52,9 @@ def pick_output(output: Any, which: Any = None) -> Any:
     if isinstance(output, Mapping):
         if isinstance(output.get("logits"), Tensor):
             return output["logits"]
+        if isinstance(output.get("start_logits"), Tensor) and "end_logits" in output:
+            # Question answering: (batch, 2, tokens), for targets.Span.
+            return torch.stack([output["start_logits"], output["end_logits"]], 1)
         output = tuple(output.values())
     if isinstance(output, (tuple, list)):
         for each in output:
@@ -102,7 +105,7 @@ def _output_value(tape: Tape, output: Tensor, target: Target) -> Value:
     op = value.op
     if isinstance(target, Relative):
         target = target.target
-    classes = isinstance(target, (Highest, Logit, Contrast, LogOdds))
+    classes = isinstance(target, ClassTarget)
     if op is not None and op.name in ("softmax", "log_softmax") and classes:
         tape.note(
             f"The model ends in {op.where()}; the scores before it are explained, since its "

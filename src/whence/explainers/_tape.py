@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,19 +21,24 @@ from whence.engine import (
     Tapped,
     Value,
     WeightCache,
+    at_leaf,
     clear,
     paused_collection,
+    reads,
     record,
     require_rules,
     restore,
     sweep,
 )
+from whence.explainers._checks import check_finite, check_inputs, explain_failure
 from whence.explainers._compile import Compiled
 from whence.explainers._explainer import Explainer
 from whence.explainers._inputs import Inputs
+from whence.explainers._language import located
 from whence.explainers._masks import masks_at
 from whence.explainers._samples import for_samples
 from whence.explainers._start import Start, pick_output, start_at, values_at
+from whence.explainers._text import as_text, read_texts
 from whence.targets import Each, Highest, Target, as_target
 
 
@@ -45,6 +50,7 @@ class TapeExplainer(Explainer):
     """
 
     default_ledger: str | None = None
+    only_gradients: ClassVar[bool] = False  # no values on the way are needed, so fewer are kept
 
     def __init__(
         self, model: Callable[..., Any], *, output: Any = None, batch_axis: int = 0
@@ -90,6 +96,8 @@ class TapeExplainer(Explainer):
         or None. create_graph: the relevance can be differentiated. batch_size: samples at a time.
         """
         given = Inputs.of(inputs, self.batch_axis)
+        check_inputs(self.model, given)
+        texts = read_texts(given)
         options: dict[str, Any] = {
             "conditions": conditions,
             "taps": tuple(taps),
@@ -97,16 +105,20 @@ class TapeExplainer(Explainer):
             "create_graph": create_graph,
         }
         if batch_size is not None and batch_size < given.batch:
-            return self._in_parts(given, target, batch_size, options)
-        if isinstance(target, Each):
-            return self._each(given, target, options)
-        found = self._explain(given, [as_target(target)], options)
-        return found[0]
+            found = self._in_parts(given, target, batch_size, options)
+        elif isinstance(target, Each):
+            found = self._each(given, target, options)
+        else:
+            found = self._explain(given, [as_target(target)], options)[0]
+        return as_text(found, texts)
 
     def assignment(self, inputs: Any, target: Any = None) -> Assignment:
         """The table operation -> rule for this model and input, from the output down."""
-        tape, starts = self._record(Inputs.of(inputs, self.batch_axis), [as_target(target)], False)
-        ops = tape.reaching([starts[0].value])
+        given = Inputs.of(inputs, self.batch_axis)
+        check_inputs(self.model, given)
+        tape = self._record(given, False)
+        asked = located(as_target(target), given, tape.output)
+        ops = tape.reaching([start_at(tape, tape.output, asked).value])
         return assignment(ops, self.composite_for(ops).rules_for(ops))
 
     def compile(self, example: Tensor, *, optimise: bool = True) -> Compiled:
@@ -117,7 +129,9 @@ class TapeExplainer(Explainer):
         `optimise` the graph is compiled to machine code where a C++ compiler is found.
         """
         found = self.explain(example, ledger=None)  # checks the model, and fills the weight cache
-        start = self._record(Inputs.of(example, self.batch_axis), [Highest()], False)[1][0]
+        given = Inputs.of(example, self.batch_axis)
+        tape = self._record(given, False)
+        start = start_at(tape, tape.output, Highest())
         options: dict[str, Any] = {
             "conditions": None, "taps": (), "ledger": None, "create_graph": False, "frozen": True,
         }  # fmt: skip
@@ -130,29 +144,35 @@ class TapeExplainer(Explainer):
             raise InvalidInput("compile() is for models with one tensor as input.")
         return Compiled(explain, example, restore(start.value), optimise=optimise)
 
-    def _record(
-        self, given: Inputs, targets: list[Target], graph: bool
-    ) -> tuple[Tape, list[Start]]:
-        tape = record(
-            self.model,
-            given.args,
-            given.kwargs,
-            given.leaves,
-            constants=self._constants,
-            graph=graph,
-            select=lambda output: pick_output(output, self.output),
-        )
+    def _record(self, given: Inputs, graph: bool) -> Tape:
+        try:
+            tape = record(
+                self.model,
+                given.args,
+                given.kwargs,
+                given.leaves,
+                constants=self._constants,
+                graph=graph,
+                select=lambda output: pick_output(output, self.output),
+            )
+        except IndexError as error:
+            raise explain_failure(self.model, given, error) from error
         tape.batch = given.batch
-        return tape, [start_at(tape, tape.output, target) for target in targets]
+        return tape
 
     def _explain(
         self, given: Inputs, targets: list[Target], options: dict[str, Any]
     ) -> list[Explanation]:
         graph = options["create_graph"]
         with torch.enable_grad() if graph else torch.no_grad(), paused_collection():
-            tape, starts = self._record(given, targets, graph)
+            tape = self._record(given, graph)
             found = []
-            for number, (target, start) in enumerate(zip(targets, starts, strict=True)):
+            for number, asked in enumerate(targets):
+                target = located(asked, given, tape.output, tape.note)
+                # One start at a time: over a vocabulary, those of many targets would not fit.
+                start = start_at(tape, tape.output, target)
+                if not options.get("frozen", False):
+                    check_finite(self.model, start.score)
                 last = number == len(targets) - 1
                 found.append(self._back(given, tape, target, start, options, retain=not last))
             clear(tape)
@@ -171,7 +191,7 @@ class TapeExplainer(Explainer):
         ops = tape.reaching([start.value])
         begun = self.begin(start)
         rules = self.composite_for(ops).rules_for(ops)
-        require_rules(ops, rules)
+        require_rules(ops, rules, [start.value])
         ledger = None
         if options["ledger"] is not None:
             dtype = start.message.c.dtype if start.message.c is not None else start.score.dtype
@@ -184,6 +204,7 @@ class TapeExplainer(Explainer):
             frozen=options.get("frozen", False),
             graph=options["create_graph"],
             batch=tape.batch,
+            embedded=None if all(map(_has_floats, tape.leaves)) else [],
         )
         masks = masks_at(tape, options["conditions"] or {})
         wanted = {name: values_at(tape, name) for name in options["taps"]}
@@ -191,8 +212,11 @@ class TapeExplainer(Explainer):
             id(value): None for values in wanted.values() for value in values
         }
         arrived = sweep(tape, [(begun.value, begun.message)], context, ledger, masks, taps)
-        relevance = [self._at_leaf(leaf, arrived.get(id(leaf))) for leaf in tape.leaves]
-        features = [self._features(leaf) for leaf in tape.leaves]
+        features = [self._features(leaf, context) for leaf in tape.leaves]
+        relevance = [
+            self._at_leaf(leaf, arrived.get(id(leaf)), each)
+            for leaf, each in zip(tape.leaves, features, strict=True)
+        ]
         if ledger is not None:
             ledger.explained = sum(
                 (_per_sample(each, tape.batch, self.batch_axis) for each in relevance),
@@ -214,9 +238,11 @@ class TapeExplainer(Explainer):
             write=viz.save,
         )
 
-    def _at_leaf(self, leaf: Value, message: Message | None) -> Tensor:
+    def _at_leaf(self, leaf: Value, message: Message | None, features: Tensor | None) -> Tensor:
         data = leaf.data
         assert data is not None
+        if features is not None and features.dim() > data.dim():
+            return features.sum(-1)
         if message is None:
             dtype = data.dtype if data.is_floating_point() else torch.float32
             return torch.zeros_like(data, dtype=dtype)
@@ -233,12 +259,23 @@ class TapeExplainer(Explainer):
         """One call gives a tensor; several calls of a module give a list, one for each."""
         found = []
         for value in values:
-            tap = taps[id(value)]
-            found.append(torch.zeros(value.shape) if tap is None else self.read_tap(tap))
+            nothing = torch.zeros(value.shape)
+            found.append(self.read_tap(taps[id(value)] or Tapped(nothing, nothing, nothing)))
         return found[0] if len(found) == 1 else found
 
-    def _features(self, leaf: Value) -> Any:
-        return None
+    def _features(self, leaf: Value, context: Context) -> Tensor | None:
+        """What the method reads off at the embeddings of token ids."""
+        if _has_floats(leaf):
+            return None
+        found = None
+        for each in context.embedded or ():
+            if not reads(each, leaf):
+                continue
+            at = at_leaf(leaf, each, self.finish(each.data, each.message))
+            if at is None:
+                return None
+            found = at if found is None else found + at
+        return found
 
     def _again(self, given: Inputs, target: Target, name: str, options: dict[str, Any]) -> Any:
         fresh = {**options, "taps": (name,), "ledger": None}
@@ -264,6 +301,10 @@ class TapeExplainer(Explainer):
         return _joined(parts, given.given, target)
 
 
+def _has_floats(leaf: Value) -> bool:
+    return leaf.dtype.is_floating_point
+
+
 def _per_sample(relevance: Tensor, batch: int, axis: int) -> Tensor:
     if relevance.dim() > axis and relevance.shape[axis] == batch:
         rows = relevance.detach().movedim(axis, 0).reshape(batch, -1)
@@ -275,6 +316,7 @@ def stack_explanations(found: list[Explanation], target: Each) -> Explanation:
     """One explanation with a leading axis from one for each target."""
     first = found[0]
     first.relevance = _merge([each.relevance for each in found], torch.stack)
+    first.features = _merge([each.features for each in found], torch.stack)
     first.score = torch.stack([each.score for each in found])
     first.target = target
     first.ledger = [each.ledger for each in found] if first.ledger is not None else None

@@ -14,7 +14,8 @@ from whence.explainers._explainer import Explainer
 from whence.explainers._inputs import Inputs
 from whence.explainers._samples import for_samples
 from whence.explainers._score import answer, fix_target
-from whence.explainers._wrapped import average
+from whence.explainers._text import as_text, read_texts
+from whence.explainers._wrapped import average, repeated
 from whence.targets import Each
 
 Slices = tuple[slice, ...]
@@ -59,20 +60,21 @@ class Occlusion(Explainer):
             raise InvalidInput(f"Occlusion covers one input, got {len(given.leaves)}.")
         x = given.leaves[0].detach()
         clean = answer(self.model, inputs, self.output)
-        fixed = fix_target(target, clean)
+        fixed = fix_target(target, clean, given)
         score = fixed.score(clean)
-        total, count = torch.zeros_like(x), torch.zeros_like(x[:1])
+        total = torch.zeros_like(x, dtype=score.dtype)
+        count = torch.zeros_like(x[:1], dtype=score.dtype)
         tiles = list(self._tiles(x))
         together = max(1, self.chunk // len(x))
         for begin in range(0, len(tiles), together):
             part = tiles[begin : begin + together]
             copies = torch.cat([self._covered(x, tile) for tile in part])
-            answers = answer(self.model, given.replaced([copies]), self.output)
+            answers = answer(self.model, repeated(given, [copies], len(part)), self.output)
             scores = for_samples(fixed, list(range(len(x))) * len(part), len(x)).score(answers)
             for tile, after in zip(part, scores.view(len(part), len(x)), strict=True):
                 total[tile] += (score - after).view(-1, *[1] * (x.dim() - 1))
                 count[tile] += 1
-        return Explanation(
+        found = Explanation(
             relevance=given.rebuild(lambda i: total / count),
             inputs=inputs,
             output=clean,
@@ -82,6 +84,7 @@ class Occlusion(Explainer):
             draw=viz.draw,
             write=viz.save,
         )
+        return as_text(found, read_texts(given))
 
     def _covered(self, x: Tensor, tile: Slices) -> Tensor:
         covered = x.clone()

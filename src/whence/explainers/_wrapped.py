@@ -41,7 +41,7 @@ class average:
                 torch.cat([copy(leaf, k) for k in numbers]) for leaf in range(len(given.leaves))
             ]
             asked = for_samples(target, list(range(given.batch)) * len(numbers), given.batch)
-            found = inner.explain(_repeated(given, leaves, len(numbers)), asked)
+            found = inner.explain(repeated(given, leaves, len(numbers)), asked)
             for leaf, part in enumerate(named(found.relevance).values()):
                 parts = part.unflatten(0, (len(numbers), given.batch))
                 share = weights[list(numbers)].to(parts).view(-1, *[1] * (parts.dim() - 1))
@@ -57,7 +57,7 @@ class average:
         return stack_explanations(found, target)
 
 
-def _repeated(given: Inputs, leaves: list[Tensor], times: int) -> Any:
+def repeated(given: Inputs, leaves: list[Tensor], times: int) -> Any:
     """The user's structure with copies for the leaves and everything else repeated to match."""
     replaced = given.replaced(leaves)
     fresh = {id(leaf) for leaf in leaves}

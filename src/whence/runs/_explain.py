@@ -16,17 +16,18 @@ from whence._errors import NotConserved, WhenceError
 from whence._explanation import Explanation
 from whence.runs._question import Asked, Question, in_words
 from whence.runs._subjects import Subject
+from whence.zoo import Model
 
 _TOP = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What is known about one picture after the run.
+    """What is known about one picture or text after the run.
 
     records: one dictionary for each method, as in its .json file. maps: relevance as the net sees
-    the picture, (height, width), one for each method. new: how many methods were run just now.
-    error: what went wrong instead.
+    a picture, (height, width), one for each method; none for texts. new: how many methods were
+    run just now. error: what went wrong instead.
     """
 
     name: str
@@ -59,7 +60,8 @@ def _explain(subject: Subject, question: Question, folder: Path, again: bool) ->
     picture: Tensor | None = None
     new = 0
     for asked in question.asked:
-        if not again and _is_done(folder, subject, question, asked):
+        stamp = _stamp(question.net, asked, question.words, subject.origin)
+        if not again and _is_done(folder, stamp, asked, (".json", ".npz", ".png")):
             continue
         picture = subject.load() if picture is None else picture
         _write(folder, subject, question, asked, picture)
@@ -109,7 +111,7 @@ def _record(
     target = classes[int(numbers[0])] if question.words == "the highest score" else question.words
     ledger = found.ledger
     return {
-        "asked": _stamp(subject, question, asked),
+        "asked": _stamp(question.net, asked, question.words, subject.origin),
         "method": asked.kind.name,
         "composite": question.composite if "composite" in asked.options else None,
         "name": subject.name,
@@ -135,14 +137,14 @@ def _conserves(ledger: Any) -> bool:
     return True
 
 
-def _stamp(subject: Subject, question: Question, asked: Asked) -> dict[str, str]:
+def _stamp(net: Model, asked: Asked, words: str, origin: str) -> dict[str, str]:
     """What must be the same for an answer to be the same."""
     return {
-        "model": question.net.name,
+        "model": net.name,
         "method": asked.kind.name,
         "options": repr({key: _plain(each) for key, each in asked.options.items()}),
-        "target": question.words,
-        "picture": subject.origin,
+        "target": words,
+        "picture": origin,
     }
 
 
@@ -150,14 +152,14 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, Tensor) else value
 
 
-def _is_done(folder: Path, subject: Subject, question: Question, asked: Asked) -> bool:
-    if not all(_file(folder, asked, suffix).exists() for suffix in (".json", ".npz", ".png")):
+def _is_done(folder: Path, stamp: dict[str, str], asked: Asked, suffixes: tuple[str, ...]) -> bool:
+    if not all(_file(folder, asked, suffix).exists() for suffix in suffixes):
         return False
     try:
         record = json.loads(_file(folder, asked, ".json").read_text(encoding="utf-8"))
     except ValueError:
         return False
-    return record.get("asked") == _stamp(subject, question, asked)
+    return record.get("asked") == stamp
 
 
 def _overview(

@@ -52,22 +52,36 @@ def ask(
     """
     if target is not None and contrast is not None:
         raise InvalidInput("Give a target or a contrast, not both.")
-    kinds = [method_class(name) for name in dict.fromkeys(methods)]
-    if not kinds:
-        raise InvalidInput("Name at least one method, such as lrp.")
-    if composite is not None and not any("composite" in _parameters(kind) for kind in kinds):
-        raise InvalidInput(f"None of {', '.join(methods)} takes a composite. Add lrp.")
+    methods_of(methods, composite)
     net = zoo.model(model, root)
     if not isinstance(net.preprocess, ImageInput):
         raise InvalidInput(f"{model} does not take pictures. `whence models` lists others.")
     aim, words = _target(net, target, contrast)
     suffix = "" if words == "the highest score" else "-for-" + words.replace(", not ", "-not-")
+    made = asked_methods(net, methods, composite, suffix)
+    return Question(net, net.preprocess, made, aim, words, composite)
+
+
+def methods_of(methods: Sequence[str], composite: str | None) -> list[type[Explainer]]:
+    """The classes of named methods, of which one must take the composite."""
+    kinds = [method_class(name) for name in dict.fromkeys(methods)]
+    if not kinds:
+        raise InvalidInput("Name at least one method, such as lrp.")
+    if composite is not None and not any("composite" in _parameters(kind) for kind in kinds):
+        raise InvalidInput(f"None of {', '.join(methods)} takes a composite. Add lrp.")
+    return kinds
+
+
+def asked_methods(
+    net: Model, methods: Sequence[str], composite: str | None, suffix: str
+) -> tuple[Asked, ...]:
+    """The methods as they are asked of a model; `suffix` ends the names of their files."""
     made = []
-    for kind in kinds:
+    for kind in methods_of(methods, composite):
         options = _options(kind, net, composite)
         stem = kind.name + (f"-{composite}" if composite and "composite" in options else "")
         made.append(Asked(kind, options, _slug(stem + suffix)))
-    return Question(net, net.preprocess, tuple(made), aim, words, composite)
+    return tuple(made)
 
 
 def find_class(net: Model, name: str) -> int:

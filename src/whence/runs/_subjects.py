@@ -45,12 +45,22 @@ def find_subjects(
         return [_file(path)]
     name, colon, number = item.rpartition(":")
     if not colon or not number.isdecimal():
-        return _all(zoo.dataset(item, root, split))
-    dataset = zoo.dataset(name, root, split)
+        return _all(_pictures(item, root, split))
+    dataset = _pictures(name, root, split)
     index = int(number)
     if index >= len(dataset):
         raise InvalidInput(f"{dataset.name} has items 0 to {len(dataset) - 1}, got {index}.")
     return [_item(dataset, index)]
+
+
+def _pictures(name: str, root: str | Path | None, split: str) -> Dataset:
+    found: Dataset | zoo.Texts = zoo.dataset(name, root, split)
+    if isinstance(found, zoo.Texts):
+        raise InvalidInput(
+            f"{name} must be a data set of pictures, got one of texts. Explain a text of it with "
+            f'--text "...", or several with --file.'
+        )
+    return found
 
 
 def _looks_like_file(path: Path) -> bool:

@@ -14,6 +14,8 @@ from whence.viz._save import save, to_svg
 from whence.viz._series import bar_chart, curves, plot_signal
 from whence.viz._show import draw, show
 from whence.viz._terminal import bars, summary, table
+from whence.viz._text_files import text_latex, text_page
+from whence.viz._text_rows import draw_texts, text_block
 from whence.viz._tokens import colour_text, draw_text, text_to_html
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "draw",
     "draw_grid",
     "draw_text",
+    "draw_texts",
     "grid",
     "heatmap",
     "overlay",
@@ -38,6 +41,9 @@ __all__ = [
     "show",
     "summary",
     "table",
+    "text_block",
+    "text_latex",
+    "text_page",
     "text_to_html",
     "to_svg",
 ]

@@ -31,13 +31,14 @@ class Block:
 
     rich: Text
     plain: str
+    wrap: bool = False  # running text may be broken to the width, a map may not
 
     def __str__(self) -> str:
         return self.plain
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         coloured = console.color_system is not None and not options.ascii_only
-        yield self.rich if coloured else Text(self.plain, no_wrap=True)
+        yield self.rich if coloured else Text(self.plain, no_wrap=not self.wrap)
 
 
 def summary(relevance: Values, width: int = 32, *, colours: str = "red-blue") -> Block:

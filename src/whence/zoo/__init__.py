@@ -4,8 +4,9 @@
     model("digits-cnn")    a trained net with its preprocessing and class names
     names()                everything there is
 
-The digits and two nets for them ship with Whence; all else is read from a local folder (`root=` or
-the environment variable WHENCE_DATA) or through the loaders of torchvision, timm and transformers.
+The digits, two nets for them and one that judges film reviews ship with Whence; all else is read
+from a local folder (`root=` or the environment variable WHENCE_DATA) or through the loaders of
+torchvision, timm and transformers.
 """
 
 from whence.zoo._dataset import Dataset, Item
@@ -15,7 +16,10 @@ from whence.zoo._model import Model
 from whence.zoo._models import model
 from whence.zoo._names import Entry, names
 from whence.zoo._pictures import load_image
+from whence.zoo._text_input import TextInput
+from whence.zoo._texts import TextItem, Texts
 from whence.zoo._toolbox import SumPool, read_toolbox
+from whence.zoo._words import WordInput, Words, split_words
 
 __all__ = [
     "Dataset",
@@ -24,9 +28,15 @@ __all__ = [
     "Item",
     "Model",
     "SumPool",
+    "TextInput",
+    "TextItem",
+    "Texts",
+    "WordInput",
+    "Words",
     "dataset",
     "load_image",
     "model",
     "names",
     "read_toolbox",
+    "split_words",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal, overload
 
 from whence._errors import InvalidInput
 from whence.zoo._cifar import cifar10
@@ -10,6 +11,9 @@ from whence.zoo._dataset import Dataset
 from whence.zoo._digits_data import digits
 from whence.zoo._folder import folder, imagenet_samples
 from whence.zoo._mnist import fashion_mnist, mnist
+from whence.zoo._newsgroups import newsgroups20
+from whence.zoo._sst import sst
+from whence.zoo._texts import Texts
 from whence.zoo._torchvision import torchvision_dataset
 
 Root = str | Path | None
@@ -29,6 +33,15 @@ DATASETS: dict[str, tuple[str, Callable[[Root, str], Dataset]]] = {
     ),
 }
 
+# The same for texts.
+TEXTS: dict[str, tuple[str, Callable[[Root, str], Texts]]] = {
+    "sst": ("sentences of film reviews, very negative to very positive; sst/test.txt.gz", sst),
+    "newsgroups20": (
+        "messages to twenty groups without headers, quotes and signatures",
+        newsgroups20,
+    ),
+}
+
 # Prefix -> what follows it, what it is, and how it is read.
 DATASET_PREFIXES: dict[str, tuple[str, str, Callable[[str, Root, str], Dataset]]] = {
     "folder": (
@@ -44,8 +57,21 @@ DATASET_PREFIXES: dict[str, tuple[str, str, Callable[[str, Root, str], Dataset]]
 }
 
 
-def dataset(name: str, root: str | Path | None = None, split: str = "test") -> Dataset:
+# Pyright sees that a string variable may hold one of the two names; it is typed as pictures then.
+@overload
+def dataset(  # pyright: ignore[reportOverlappingOverload]
+    name: Literal["sst", "newsgroups20"], root: str | Path | None = None, split: str = "test"
+) -> Texts: ...
+
+
+@overload
+def dataset(name: str, root: str | Path | None = None, split: str = "test") -> Dataset: ...
+
+
+def dataset(name: str, root: str | Path | None = None, split: str = "test") -> Dataset | Texts:
     """A data set by its name; `whence.zoo.names()` lists them.
+
+    Pictures come as a `Dataset`, sentences and messages as `Texts`.
 
     `root` is the folder that holds it, by default the environment variable WHENCE_DATA; digits need
     none. `split` is "train" or "test"; folders have no splits and ignore it. A path to a folder of
@@ -62,12 +88,18 @@ def dataset(name: str, root: str | Path | None = None, split: str = "test") -> D
         raise InvalidInput(f'split must be "train" or "test", got {split!r}.')
     if name in DATASETS:
         return DATASETS[name][1](root, split)
+    if name in TEXTS:
+        return TEXTS[name][1](root, split)
     prefix, colon, rest = name.partition(":")
     if colon and prefix in DATASET_PREFIXES:
         return DATASET_PREFIXES[prefix][2](rest, root, split)
     if Path(name).expanduser().is_dir():
         return folder(name)
-    known = [*DATASETS, *(f"{prefix}:{rest[0]}" for prefix, rest in DATASET_PREFIXES.items())]
+    known = [
+        *DATASETS,
+        *TEXTS,
+        *(f"{prefix}:{rest[0]}" for prefix, rest in DATASET_PREFIXES.items()),
+    ]
     raise InvalidInput(unknown("data set", name, known))
 
 

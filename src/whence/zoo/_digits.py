@@ -1,4 +1,4 @@
-"""The two small nets that ship with Whence, and how they see a digit."""
+"""The two small nets for digits that ship with Whence, and how they see one."""
 
 from pathlib import Path
 

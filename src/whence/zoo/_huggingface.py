@@ -1,4 +1,4 @@
-"""Image and text classifiers of Hugging Face transformers, through its own loaders."""
+"""Image classifiers and text models of Hugging Face transformers, through its own loaders."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,43 +13,34 @@ from whence.zoo._files import optional
 from whence.zoo._image_input import as_batch
 from whence.zoo._imagenet import unnamed
 from whence.zoo._model import Model
+from whence.zoo._text_input import TASKS, TextInput
 from whence.zoo._torchvision import no_download
 
 
 def huggingface_model(name: str, root: str | Path | None, pretrained: bool) -> Model:
-    """The classifier at a hub name or in a local folder, with its own processor or tokenizer.
+    """The model at a hub name or in a local folder, with its own processor or tokenizer.
 
-    Image classifiers take pictures, text classifiers take a string or a list of strings. Their
+    Image classifiers take pictures, text models a string or a list of strings: classifiers of texts
+    and of tokens, question answering, masked and causal language models, encoder-decoders. Their
     modules return transformers' outputs, whose `logits` are the scores. `root`: the download cache.
     """
     transformers = optional("transformers", f"hf:{name}")
     cache = str(root) if root else None
     try:
         config = transformers.AutoConfig.from_pretrained(name, cache_dir=cache)
-        kind = _kind(name, config)
+        task, kind = _task(name, config)
         maker = getattr(transformers, kind)
         if pretrained:
             module = maker.from_pretrained(name, cache_dir=cache)
         else:
             module = maker.from_config(config)
-        if kind == "AutoModelForSequenceClassification":
+        if task != "image":
             tokenizer = transformers.AutoTokenizer.from_pretrained(name, cache_dir=cache)
-            return _text_model(name, module.eval(), tokenizer)
+            return _text_model(name, module.eval(), tokenizer, task)
         processor = transformers.AutoImageProcessor.from_pretrained(name, cache_dir=cache)
     except OSError as error:
         raise no_download(f"hf:{name}", error) from error
     return _image_model(name, module.eval(), processor)
-
-
-@dataclass(frozen=True)
-class TextInput:
-    """A tokenizer as preprocessing: a string or strings to a dict of integer tensors."""
-
-    tokenizer: Any
-
-    def __call__(self, text: str | list[str]) -> dict[str, Tensor]:
-        texts = [text] if isinstance(text, str) else text
-        return dict(self.tokenizer(texts, return_tensors="pt", padding=True, truncation=True))
 
 
 @dataclass(frozen=True)
@@ -74,20 +65,29 @@ class ProcessorInput:
         return found["pixel_values"]
 
 
-def _kind(name: str, config: Any) -> str:
+def _task(name: str, config: Any) -> tuple[str, str]:
     architectures = list(config.architectures or [])
-    for task in ("ImageClassification", "SequenceClassification"):
-        if any(architecture.endswith(f"For{task}") for architecture in architectures):
-            return f"AutoModelFor{task}"
+    if any(each.endswith("ForImageClassification") for each in architectures):
+        return "image", "AutoModelForImageClassification"
+    for ending, (task, maker) in TASKS.items():
+        if any(each.endswith(ending) for each in architectures):
+            return task, maker
     raise InvalidInput(
-        f"hf:{name} must be an image or a text classifier, got {architectures}. "
-        "Load other models with transformers, and pass them to Whence as they are."
+        f"hf:{name} must be an image or a text classifier, a question answerer or a language "
+        f"model, got {architectures}. Load other models with transformers, and pass them to "
+        "Whence as they are."
     )
 
 
-def _text_model(name: str, module: Any, tokenizer: Any) -> Model:
-    classes = _classes(module.config)
-    return Model(f"hf:{name}", module, TextInput(tokenizer), classes, (), low=None, high=None)
+def _text_model(name: str, module: Any, tokenizer: Any, task: str) -> Model:
+    classes = _classes(module.config) if task.endswith("classification") else ()
+    start = None
+    if task == "encoder-decoder":
+        start = module.config.decoder_start_token_id
+        if start is None:
+            raise InvalidInput(f"hf:{name} has no decoder_start_token_id in its config; set it.")
+    preprocess = TextInput(tokenizer, task, start)
+    return Model(f"hf:{name}", module, preprocess, classes, (), low=None, high=None)
 
 
 def _image_model(name: str, module: Any, processor: Any) -> Model:

@@ -9,7 +9,9 @@ from whence.zoo._digits import digits_cnn, digits_mlp
 from whence.zoo._fashion import fashion_cnn
 from whence.zoo._huggingface import huggingface_model
 from whence.zoo._model import Model
+from whence.zoo._newsgroups_models import newsgroups_cnn, newsgroups_svm
 from whence.zoo._resnet_cifar import resnet20, resnet56
+from whence.zoo._sentiment import sst_lstm
 from whence.zoo._squeezenet import squeezenet_v1_0, squeezenet_v1_1
 from whence.zoo._timm import timm_model
 from whence.zoo._toolbox_models import lenet5, xor
@@ -21,6 +23,15 @@ Root = str | Path | None
 MODELS: dict[str, tuple[str, Callable[[Root], Model]]] = {
     "digits-cnn": ("small CNN without biases for digits; ships with Whence", digits_cnn),
     "digits-mlp": ("two hidden layers with biases for digits; ships with Whence", digits_mlp),
+    "sst-lstm": ("bidirectional LSTM for the mood of a film review; ships with Whence", sst_lstm),
+    "newsgroups-cnn": (
+        "word vectors and a CNN for 20 Newsgroups; trained on demand",
+        newsgroups_cnn,
+    ),
+    "newsgroups-svm": (
+        "tf-idf and a linear SVM for 20 Newsgroups; trained on demand",
+        newsgroups_svm,
+    ),
     "lenet5-mnist": ("LeNet-5 of the LRP toolbox for MNIST; LeNet-5.txt", lenet5),
     "xor": ("three small layers that compute XOR, LRP toolbox; xor_net_small.txt", xor),
     "fashion-cnn": ("small residual CNN for Fashion-MNIST; fashion_cnn_weights.npz", fashion_cnn),
@@ -39,7 +50,7 @@ MODEL_PREFIXES: dict[str, tuple[str, str, Callable[[str, Root, bool], Model]]] =
     "timm": ("NAME", "an image classifier of timm", timm_model),
     "hf": (
         "NAME_OR_PATH",
-        "an image or text classifier of Hugging Face transformers, by hub name or local folder",
+        "an image classifier or text model of Hugging Face transformers, by hub name or folder",
         huggingface_model,
     ),
 }
@@ -47,6 +58,8 @@ MODEL_PREFIXES: dict[str, tuple[str, str, Callable[[str, Root, bool], Model]]] =
 
 def model(name: str, root: str | Path | None = None, *, pretrained: bool = True) -> Model:
     """A trained model by its name, in eval mode; `whence.zoo.names()` lists them.
+
+    A folder with a `config.json` is read as "hf:FOLDER".
 
     `root` is the folder that holds weights, by default the environment variable WHENCE_DATA; the
     digits nets need none. For "torchvision:NAME" and "timm:NAME" it is a file of weights (.pth or
@@ -63,6 +76,8 @@ def model(name: str, root: str | Path | None = None, *, pretrained: bool = True)
     prefix, colon, rest = name.partition(":")
     if colon and prefix in MODEL_PREFIXES:
         return MODEL_PREFIXES[prefix][2](rest, root, pretrained)
+    if name not in MODELS and Path(name, "config.json").is_file():
+        return huggingface_model(name, root, pretrained)
     if name not in MODELS:
         known = [*MODELS, *(f"{prefix}:{entry[0]}" for prefix, entry in MODEL_PREFIXES.items())]
         raise InvalidInput(unknown("model", name, known))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from whence.zoo._datasets import DATASET_PREFIXES, DATASETS
+from whence.zoo._datasets import DATASET_PREFIXES, DATASETS, TEXTS
 from whence.zoo._models import MODEL_PREFIXES, MODELS
 
 
@@ -29,6 +29,7 @@ def names() -> tuple[Entry, ...]:
         *(Entry("model", name, text) for name, (text, _) in MODELS.items()),
         *(Entry("model", f"{p}:{rest}", text) for p, (rest, text, _) in MODEL_PREFIXES.items()),
         *(Entry("data set", name, text) for name, (text, _) in DATASETS.items()),
+        *(Entry("data set", name, text) for name, (text, _) in TEXTS.items()),
         *(
             Entry("data set", f"{p}:{rest}", text)
             for p, (rest, text, _) in DATASET_PREFIXES.items()

@@ -1,0 +1,282 @@
+"""Two classifiers, equally good: do they look at the same words?
+
+    python examples/newsgroups.py --data FOLDER            # trains both the first time, minutes
+    python examples/newsgroups.py --data FOLDER --quick    # fewer messages
+
+A CNN over word vectors and a linear SVM over tf-idf read 20 Newsgroups without headers, quotes and
+signatures. Whence says what each word is worth to them: for the CNN by LRP, for the SVM exactly, as
+R_i = w_i x_i + b/D. Words with the largest relevance, one message seen by both, and word deleting
+go to out/newsgroups (`--out`).
+
+Word deleting follows [arras2016]: messages of a hundred to a thousand words that a model classifies
+right lose up to fifty, the words that speak most for the true class first, and accuracy should
+fall. A deleted word's vector becomes zero, and to the SVM it is not there.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+import whence
+from whence import viz, zoo
+from whence._errors import NotAvailable
+from whence.runs import blank_words, compare_areas, delete_words, random_orders
+from whence.viz import Drawing
+
+NAMES = {"newsgroups-cnn": "CNN", "newsgroups-svm": "SVM"}
+LISTED = 30  # words in a list
+SHOWN = ("sci.med", "sci.space", "rec.autos", "talk.politics.guns")  # in the picture and terminal
+TUTORIAL = "weightlessness does feel like falling"  # the message in the tutorial
+SHORTEST, LONGEST = 100, 1000  # words of the messages that lose some
+MOST, STEP, RUNS = 50, 5, 5
+TRAIN = Path(__file__).parents[1] / "scripts" / "train_newsgroups.py"
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """A model with the test messages as it reads them.
+
+    `rows`: the words of each message; `inputs`: ids and mask of all.
+    """
+
+    name: str
+    net: zoo.Model
+    rows: list[list[str]]
+    inputs: dict[str, Tensor]
+    predicted: Tensor
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compares two classifiers of newsgroup messages.")
+    parser.add_argument(
+        "--data",
+        default=os.environ.get("WHENCE_DATA"),
+        help="the folder that holds newsgroups20/; default: WHENCE_DATA",
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/newsgroups"))
+    parser.add_argument("--quick", action="store_true", help="use fewer messages")
+    options = parser.parse_args()
+    console = Console(highlight=False)
+    options.out.mkdir(parents=True, exist_ok=True)
+    test = zoo.dataset("newsgroups20", options.data)
+    nets = [trained(name, options.data, console) for name in NAMES]
+    readers = [read(net, test, console) for net in nets]
+    show_message(readers, test, options.out, console)
+    compare_words(readers, test, options.out, console, 1000 if options.quick else len(test))
+    for reader in readers:
+        measure(reader, test, options.out, console, 150 if options.quick else 600)
+    console.print(f"Pictures and pages are in {options.out}.")
+
+
+def trained(name: str, data: str | None, console: Console) -> zoo.Model:
+    """The model, trained now if that was not done before."""
+    try:
+        return zoo.model(name)
+    except NotAvailable:
+        console.print("Training both models; this takes some minutes, once.")
+        command = [sys.executable, str(TRAIN), *(["--data", data] if data else [])]
+        subprocess.run(command, check=True)
+        return zoo.model(name)
+
+
+def read(net: zoo.Model, test: zoo.Texts, console: Console) -> Reader:
+    """The test messages in the model's words, and what it says about each."""
+    with console.status(f"{net.name} reads {len(test)} messages"):
+        inputs = net.preprocess(test.texts)
+        rows = [[t for t in inputs.tokens(i) if t != "[PAD]"] for i in range(len(test))]
+        predicted = torch.zeros(len(test), dtype=torch.int64)
+        for chosen in in_groups(inputs, torch.arange(len(test))):
+            with torch.no_grad():
+                predicted[chosen] = net.module(**cut(inputs, chosen)).argmax(1)
+    right = (predicted == test.labels).double().mean()
+    console.print(f"{NAMES[net.name]}: {right:.2%} of {len(test)} test messages right")
+    return Reader(NAMES[net.name], net, rows, dict(inputs), predicted)
+
+
+def relevance(reader: Reader, chosen: Tensor, target: Tensor, method: str = "lrp") -> Tensor:
+    """What the words of messages are worth for one class each, (messages, tokens).
+
+    For the SVM "lrp" is its exact decomposition, and "sensitivity" the squared weight of a word.
+    """
+    inputs = cut(reader.inputs, chosen)
+    module: Any = reader.net.module
+    if reader.name == "CNN":
+        return whence.explain(module, inputs, target, method=method).relevance["input_ids"]
+    if method == "lrp":
+        with torch.no_grad():
+            return module.decompose(**inputs, target=target)
+    weights = module.weights(inputs["input_ids"]).detach()
+    picked = target.view(-1, 1, 1).expand(*weights.shape[:2], 1)
+    return weights.gather(2, picked).squeeze(2).square()
+
+
+def show_message(readers: list[Reader], test: zoo.Texts, out: Path, console: Console) -> None:
+    """The tutorial's message, for the group sci.med, as both models see it."""
+    found = [i for i, text in enumerate(test.texts) if TUTORIAL in " ".join(text.split())]
+    number = found[0] if found else 0
+    target = test.classes.index("sci.med")
+    rows = []
+    for reader in readers:
+        chosen = torch.tensor([number])
+        R = relevance(reader, chosen, torch.tensor([target]))[0].tolist()
+        with torch.no_grad():
+            score = reader.net.module(**cut(reader.inputs, chosen))[0, target]
+        says = test.classes[int(reader.predicted[number])]
+        title = f"{reader.name}: score for sci.med {score:+.1f}; its own choice is {says}"
+        words = reader.rows[number]
+        rows.append((title, words, R[: len(words)], [False] * len(words)))
+    truth = test.classes[int(test.labels[number])]
+    console.print(f"\nA message from {truth}, explained for sci.med:")
+    console.print(viz.text_block(rows), soft_wrap=True)
+    key = ["against sci.med", "no effect", "for sci.med"]
+    legend = (f"A message from {truth}: what speaks for sci.med?", key, [-1.0, 0.0, 1.0])
+    viz.save(viz.draw_texts([(*legend, [False] * 3), *rows], width=760), out / "message.png")
+    page = viz.text_page(f"A message from {truth}: what speaks for sci.med?", rows)
+    (out / "message.html").write_text(page, encoding="utf-8")
+
+
+def compare_words(
+    readers: list[Reader], test: zoo.Texts, out: Path, console: Console, most: int
+) -> None:
+    """For each group the words with the largest relevance in any message, in both models."""
+    lists = [word_lists(reader, len(test.classes), most) for reader in readers]
+    rows = []
+    for number, group in enumerate(test.classes):
+        for reader, found in zip(readers, lists, strict=True):
+            words = [f"{word} ({value:.2g})" for word, value in found[number]]
+            values = [value for _, value in found[number]]
+            rows.append((f"{group}, {reader.name}", words, values, [False] * len(words)))
+    shown = [test.classes.index(group) for group in SHOWN]
+    for number in shown:
+        names = [", ".join(word for word, _ in found[number][:12]) for found in lists]
+        lines = [[reader.name, words] for reader, words in zip(readers, names, strict=True)]
+        console.print(viz.table(["", test.classes[number]], lines))
+    pairs = [rows[2 * number : 2 * number + 2] for number in shown]
+    drawn = [[viz.draw_texts([row], width=560) for row in pair] for pair in pairs]
+    viz.save(side_by_side(drawn), out / "words.png")
+    shared = [
+        len({word for word, _ in a} & {word for word, _ in b}) for a, b in zip(*lists, strict=True)
+    ]
+    mean = sum(shared) / len(shared)
+    remark = (
+        f"Of the {LISTED} words with the largest relevance in a group, both models share "
+        f"{mean:.1f} on average ({min(shared)} to {max(shared)})."
+    )
+    console.print(remark)
+    page = viz.text_page("The words with the largest relevance in each group", rows, [remark])
+    (out / "words.html").write_text(page, encoding="utf-8")
+
+
+def word_lists(reader: Reader, classes: int, most: int) -> list[list[tuple[str, float]]]:
+    """For each class the words with the largest relevance in the messages given to that class.
+
+    Each message is explained for the class that the model chose; a word counts with its largest
+    relevance in any of them, all its occurrences in a message taken together. Numbers and marks
+    are left out.
+    """
+    best: list[dict[str, float]] = [{} for _ in range(classes)]
+    words: Any = reader.net.preprocess
+    known = {word for word in words.vocabulary if any(letter.isalpha() for letter in word)}
+    groups = in_groups(reader.inputs, some(torch.arange(len(reader.rows)), most))
+    for chosen in track(groups, f"words of the {reader.name}"):
+        R = relevance(reader, chosen, reader.predicted[chosen]).tolist()
+        for row, number in enumerate(chosen.tolist()):
+            sums: Counter[str] = Counter()
+            for word, value in zip(reader.rows[number], R[row], strict=False):
+                sums[word.lower()] += value
+            table = best[int(reader.predicted[number])]
+            for word, value in sums.items():
+                if word in known and value > table.get(word, 0.0):
+                    table[word] = value
+    return [sorted(each.items(), key=lambda pair: -pair[1])[:LISTED] for each in best]
+
+
+def measure(reader: Reader, test: zoo.Texts, out: Path, console: Console, most: int) -> None:
+    """Word deleting on messages that the model classifies right."""
+    fits = torch.tensor([SHORTEST <= len(row) <= LONGEST for row in reader.rows])
+    chosen = (fits & (reader.predicted == test.labels)).nonzero().squeeze(1)
+    chosen = some(chosen, most)
+    part, labels = cut(reader.inputs, chosen), test.labels[chosen]
+    orders = {}
+    for method in ("lrp", "sensitivity"):
+        values = torch.zeros(part["input_ids"].shape)
+        for group in track(in_groups(part, torch.arange(len(chosen))), f"explaining, {method}"):
+            found = relevance(reader, chosen[group], labels[group], method)
+            values[group, : found.shape[1]] = found
+        orders[method] = values
+    orders["random"] = random_orders(part["attention_mask"], RUNS)
+    curves = [
+        curve
+        for method in track(list(orders), "deleting words")
+        for curve in delete_words(
+            reader.net.module,
+            part,
+            labels,
+            {method: orders[method]},
+            most=MOST,
+            delete=blank_words,
+            step=STEP,
+        )
+    ]
+    lrp = curves[0]
+    lines = [
+        [each.method, *(f"{value:.0%}" for value in each.accuracies[::2].tolist()),
+         f"{each.areas.mean():.3f}"]
+        for each in curves
+    ]  # fmt: skip
+    console.print(f"\n{reader.name}: accuracy as words go, {len(chosen)} messages judged right")
+    console.print(viz.table(["order", *(f"{int(k)}" for k in lrp.deleted[::2]), "area"], lines))
+    console.print("Area under the curve, smaller is better; LRP's less the others', 95 %:")
+    for each in curves[1:]:
+        console.print(f"  {each.method}: {compare_areas(lrp, each)}")
+    figure = viz.curves(
+        {each.method: each.curve.numpy() for each in curves},
+        x=lrp.deleted.numpy(),
+        xlabel="words deleted",
+        ylabel="accuracy",
+        title=f"{reader.name}: how fast accuracy falls as words are deleted",
+    )
+    viz.save(figure, out / f"deleting-{reader.name.lower()}.png")
+
+
+def some(numbers: Tensor, most: int) -> Tensor:
+    """At most so many of the numbers, at random but always the same ones."""
+    return numbers[torch.randperm(len(numbers), generator=torch.Generator().manual_seed(0))[:most]]
+
+
+def in_groups(inputs: dict[str, Tensor], numbers: Tensor, size: int = 64) -> list[Tensor]:
+    """Messages of about equal length together."""
+    lengths = inputs["attention_mask"].sum(1)[numbers]
+    return list(numbers[lengths.argsort()].split(size))
+
+
+def cut(inputs: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
+    """The messages with these numbers, no longer than the longest of them."""
+    longest = int(inputs["attention_mask"][chosen].sum(1).max())
+    return {name: tensor[chosen, :longest] for name, tensor in inputs.items()}
+
+
+def side_by_side(rows: list[list[Drawing]]) -> Drawing:
+    """Drawings of equal width as the cells of a table."""
+    items, top = [], 0
+    for cells in rows:
+        for column, cell in enumerate(cells):
+            items += [
+                replace(item, x=item.x + column * cell.width, y=item.y + top) for item in cell.items
+            ]
+        top += max(cell.height for cell in cells)
+    return Drawing(sum(cell.width for cell in rows[0]), top, tuple(items))
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,14 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/rules.md", "docs/readings.md"]
+PAGES = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "docs/rules.md",
+    "docs/readings.md",
+    "docs/text.md",
+]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +38,9 @@ def python_in(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "code", [*python_in("README.md"), *python_in("docs/rules.md")], ids=["readme", "rules"]
+    "code",
+    [*python_in("README.md"), *python_in("docs/rules.md"), *python_in("docs/text.md")],
+    ids=["readme", "rules", "text"],
 )
 def test_the_python_in_the_pages_runs(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

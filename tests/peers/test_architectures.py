@@ -174,4 +174,11 @@ def test_recurrence_without_a_rule_is_named(net: Net) -> None:
     model, x = net.to(torch.float32)
 
     with pytest.raises(UnsupportedOperations, match=line):
-        LRP(model).explain(x)
+        LRP(model, Composite([(where.nature("linear"), Zero())])).explain(x)
+
+
+@nets(["lstm"])
+def test_a_recurrent_net_adds_up_by_the_default_rules(net: Net) -> None:
+    model, x = net.to(torch.float64)
+
+    LRP(model).explain(x, ledger="full").ledger.check()

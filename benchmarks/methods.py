@@ -6,7 +6,7 @@ Each entry turns (model, input) into a function without arguments that explains 
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, library, nn
+from torch import Tensor, nn
 
 from whence.composites import (
     EpsilonAlpha2Beta1Flat,
@@ -15,6 +15,7 @@ from whence.composites import (
     EpsilonPlusFlat,
 )
 from whence.explainers import (
+    CPLRP,
     LRP,
     DeepTaylor,
     ExcitationBackprop,
@@ -61,6 +62,18 @@ def ours() -> dict[str, Make]:
     return found
 
 
+def ours_on_sequences() -> dict[str, Make]:
+    """Whence's methods for transformers and recurrent nets, by name."""
+    return {
+        "whence: gradient times input": _explaining(GradientTimesInput),
+        "whence: lrp (default rules)": _explaining(LRP),
+        "whence: lrp, full ledger": _explaining(LRP, ledger="full"),
+        "whence: lrp, no ledger": _explaining(LRP, ledger=None),
+        "whence: cp-lrp": _explaining(CPLRP),
+        "whence: lrp, 8 targets": _eight_by_default,
+    }
+
+
 def peers() -> dict[str, Make]:
     """The same in zennit and captum, as far as they are installed."""
     return {**_zennit(), **_captum()}
@@ -79,9 +92,14 @@ def _eight(model: nn.Module, x: Tensor) -> Run:
     return lambda: explainer.explain(x, Each(list(range(8))))
 
 
+def _eight_by_default(model: nn.Module, x: Tensor) -> Run:
+    explainer = LRP(model)
+    targets = Each([k % model(x).shape[1] for k in range(8)])
+    return lambda: explainer.explain(x, targets)
+
+
 def _zennit() -> dict[str, Make]:
     try:
-        _shim()
         from zennit import attribution, composites
     except Exception:
         return {}
@@ -142,14 +160,3 @@ def _captum() -> dict[str, Make]:
         "captum: gradient times input": prepare(attr.InputXGradient),
         "captum: LRP (epsilon)": prepare(attr.LRP),
     }
-
-
-def _shim() -> None:
-    """Declare two operators that a CPU build of torch lacks, so that torchvision imports."""
-    global _library
-    _library = library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        _library.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-
-_library: object = None

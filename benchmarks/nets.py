@@ -1,7 +1,10 @@
-"""Plain nets of the usual shapes, randomly initialised, for budgets and benchmarks."""
+"""Plain nets of the usual shapes, randomly initialised, for budgets and benchmarks.
+
+The transformers are those of Hugging Face, where it is installed; all read embedded tokens.
+"""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 
 _VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)
 
@@ -75,6 +78,69 @@ def lenet(classes: int = 10) -> nn.Module:
     )  # fmt: skip
 
 
+class _States(nn.Module):
+    """A bidirectional recurrent layer, read at its last states."""
+
+    def __init__(self, layer: nn.RNNBase, classes: int = 5) -> None:
+        super().__init__()
+        self.layer = layer
+        self.head = nn.Linear(2 * layer.hidden_size, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        states = self.layer(x)[1]
+        last = states[0] if isinstance(states, tuple) else states
+        return self.head(torch.cat([last[0], last[1]], -1))
+
+
+def lstm() -> nn.Module:
+    """The net of Arras et al. 2017: 60 features, 60 hidden, both directions; (N, tokens, 60)."""
+    return _States(nn.LSTM(60, 60, batch_first=True, bidirectional=True)).eval()
+
+
+def gru() -> nn.Module:
+    """The same with a GRU."""
+    return _States(nn.GRU(60, 60, batch_first=True, bidirectional=True)).eval()
+
+
+class _Logits(nn.Module):
+    """A transformer of Hugging Face from embedded tokens (or pixels) to the scores of a text."""
+
+    def __init__(self, model: nn.Module, name: str, *, last: bool = False) -> None:
+        super().__init__()
+        self.model, self.name, self.last = model, name, last
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.model(**{self.name: x}).logits
+        return logits[:, -1] if self.last else logits
+
+
+def bert() -> nn.Module:
+    """BERT-base with a head of two classes; input (N, tokens, 768)."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    config = BertConfig(num_labels=5)
+    return _Logits(BertForSequenceClassification(config), "inputs_embeds").eval()
+
+
+def llama() -> nn.Module:
+    """A decoder of 110 million parameters, 12 layers, 4 key heads; input (N, tokens, 768)."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=8000, hidden_size=768, intermediate_size=2048, num_hidden_layers=12,
+        num_attention_heads=12, num_key_value_heads=4, use_cache=False,
+    )  # fmt: skip
+    return _Logits(LlamaForCausalLM(config), "inputs_embeds", last=True).eval()
+
+
+def vit() -> nn.Module:
+    """ViT-B/16; input (N, 3, 224, 224)."""
+    from transformers import ViTConfig, ViTForImageClassification
+
+    config = ViTConfig(num_labels=1000)
+    return _Logits(ViTForImageClassification(config), "pixel_values").eval()
+
+
 def initialised(model: nn.Module, seed: int = 0) -> nn.Module:
     """He weights, small biases, plausible batch-norm statistics, evaluation mode."""
     generator = torch.Generator().manual_seed(seed)
@@ -94,3 +160,15 @@ def initialised(model: nn.Module, seed: int = 0) -> nn.Module:
                 assert tensor is not None
                 tensor.data.uniform_(low, high, generator=generator)
     return model.eval()
+
+
+def _shim() -> library.Library:
+    """Declare two operators that a CPU build of torch lacks, so that torchvision imports: without
+    them its mere presence breaks what looks for it."""
+    fragment = library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        fragment.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return fragment
+
+
+_library = _shim() if not torch.cuda.is_available() else None

@@ -1,7 +1,7 @@
 """Time, work and memory of explanations, as multiples of a plain input gradient in the same run.
 
     python benchmarks/run.py                       all models, all installed peers
-    python benchmarks/run.py --models lenet --batch 1 --pairs 21
+    python benchmarks/run.py --models lenet --pairs 51
 
 Times are CPU times of the process, medians of interleaved pairs (gradient, method, gradient, ...);
 the A/A line shows what the same thing against itself gives. Work is counted in FLOPs. Memory is the
@@ -29,14 +29,26 @@ from torch.utils.flop_counter import FlopCounterMode
 
 # Read by the C library when the process starts.
 _KEEP = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
-SHAPES = {"vgg16": (3, 224, 224), "resnet50": (3, 224, 224), "lenet": (1, 28, 28)}
+SHAPES = {
+    "vgg16": (3, 224, 224),
+    "resnet50": (3, 224, 224),
+    "lenet": (1, 28, 28),
+    "vit": (3, 224, 224),
+    "bert": (128, 768),
+    "llama": (256, 768),
+    "lstm": (40, 60),
+    "gru": (40, 60),
+}
+BATCHES = {"vgg16": (4,), "resnet50": (4,), "bert": (4,), "lstm": (1, 32), "gru": (1, 32)}
+SEQUENCES = ("vit", "bert", "llama", "lstm", "gru")
+SMALL = ("lenet", "lstm", "gru")  # too small to see in the resident size
 
 
 def main() -> None:
     """Print one table for each model."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", nargs="+", default=list(SHAPES), choices=list(SHAPES))
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--batch", type=int, help="samples, instead of each model's own numbers")
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--only", default="", help="methods whose name contains this")
     parser.add_argument("--no-memory", action="store_true")
@@ -51,24 +63,25 @@ def main() -> None:
         print(json.dumps(_growth(options.models[0], options.batch, options.memory_of)))
         return
     for name in options.models:
-        _table(name, options)
+        for batch in (options.batch,) if options.batch else BATCHES.get(name, (1,)):
+            _table(name, batch, options)
 
 
-def _table(name: str, options: argparse.Namespace) -> None:
-    model, x = _loaded(name, options.batch)
+def _table(name: str, batch: int, options: argparse.Namespace) -> None:
+    model, x = _loaded(name, batch)
     unit = methods.gradient(model, x)
     work = _flops(unit)
-    unmeasured = options.no_memory or name == "lenet"  # too small to see in the resident size
-    memory = None if unmeasured else _memory(name, options.batch, "gradient")
+    unmeasured = options.no_memory or name in SMALL
+    memory = None if unmeasured else _memory(name, batch, "gradient")
     allocator = "keeps" if _KEEP.keys() <= os.environ.keys() else "may return"
     print(
-        f"\n{name}, batch {options.batch}, {torch.get_num_threads()} threads, "
+        f"\n{name}, batch {batch}, {torch.get_num_threads()} threads, "
         f"the allocator {allocator} freed memory"
     )
     print(f"{'method':<36}{'time':>8}{'(min, max)':>16}{'FLOPs':>8}{'memory':>8}")
     again = _ratios(unit, methods.gradient(model, x), options.pairs)
     _line("A/A: gradient / gradient", again, 1.0, None if memory is None else 1.0)
-    for label, make in {**methods.ours(), **methods.peers()}.items():
+    for label, make in _methods(name).items():
         if options.only not in label:
             continue
         try:
@@ -78,8 +91,13 @@ def _table(name: str, options: argparse.Namespace) -> None:
         except Exception as error:
             print(f"{label:<36} fails: {type(error).__name__}: {str(error)[:60]}")
             continue
-        growth = None if memory is None else _memory(name, options.batch, label) / memory
+        growth = None if memory is None else _memory(name, batch, label) / memory
         _line(label, ratios, done, growth)
+
+
+def _methods(name: str) -> dict[str, methods.Make]:
+    ours = methods.ours_on_sequences() if name in SEQUENCES else methods.ours()
+    return {**ours, **methods.peers()}
 
 
 def _line(label: str, ratios: list[float], work: float, memory: float | None) -> None:
@@ -134,9 +152,8 @@ def _memory(name: str, batch: int, label: str) -> float:
 def _growth(name: str, batch: int, label: str) -> float:
     """How many MB the peak resident size grows over one explanation."""
     model, x = _loaded(name, batch)
-    small = nets.lenet()
-    everything = {"gradient": methods.gradient, **methods.ours(), **methods.peers()}
-    everything[label](small, torch.rand(1, 1, 28, 28))()  # imports and warms up what is needed
+    everything = {"gradient": methods.gradient, **_methods(name)}
+    everything[label](nets.lenet(), torch.rand(1, 1, 28, 28))()  # imports and warms up
     run = everything[label](model, x)
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")  # forget earlier peaks

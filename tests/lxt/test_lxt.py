@@ -1,7 +1,7 @@
 """AttnLRP and CP-LRP are those of lxt, the implementation of their authors, element by element.
 
-Both sides explain the same tiny models, whence as they are and lxt with its patches, in float64
-(in which these models still compute their norms in float32). Two things are brought together:
+Both sides explain the same tiny models, whence as they are and lxt with its patches, in float64 (in
+which Llama, Qwen and Gemma still compute their norms in float32). Two settings are made the same:
 
 - lxt has no epsilon in linear layers. Whence's stabiliser is switched off here, by `epsilon=` or
   the rule `Zero()`; the last test shows that it is all that differs by default.

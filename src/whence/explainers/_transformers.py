@@ -23,7 +23,7 @@ class AttnLRP(LRP):
     def __init__(
         self,
         model: Callable[..., Any],
-        epsilon: float = 1e-6,
+        epsilon: float = 0.0,
         *,
         output: Any = None,
         batch_axis: int = 0,
@@ -48,7 +48,7 @@ class CPLRP(LRP):
     def __init__(
         self,
         model: Callable[..., Any],
-        epsilon: float = 1e-6,
+        epsilon: float = 0.0,
         *,
         output: Any = None,
         batch_axis: int = 0,

@@ -26,6 +26,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 import whence
 from whence import viz, zoo
@@ -39,6 +40,7 @@ SHOWN = ("sci.med", "sci.space", "rec.autos", "talk.politics.guns")  # in the pi
 TUTORIAL = "weightlessness does feel like falling"  # the message in the tutorial
 SHORTEST, LONGEST = 100, 1000  # words of the messages that lose some
 MOST, STEP, RUNS = 50, 5, 5
+TOGETHER = 64, 2**16  # messages at a time, and words with padding: one message has 93,320
 TRAIN = Path(__file__).parents[1] / "scripts" / "train_newsgroups.py"
 
 
@@ -46,14 +48,36 @@ TRAIN = Path(__file__).parents[1] / "scripts" / "train_newsgroups.py"
 class Reader:
     """A model with the test messages as it reads them.
 
-    `rows`: the words of each message; `inputs`: ids and mask of all.
+    `rows`: the words of each message.
     """
 
     name: str
     net: zoo.Model
     rows: list[list[str]]
-    inputs: dict[str, Tensor]
     predicted: Tensor
+
+    @property
+    def words(self) -> zoo.Words:
+        """The words that the model knows."""
+        words: Any = self.net.preprocess
+        return words
+
+    def inputs(self, chosen: Tensor) -> dict[str, Tensor]:
+        """Ids and mask of the messages with these numbers, padded to the longest of them."""
+        ids = [torch.tensor(self.words.encode(self.rows[number])) for number in chosen.tolist()]
+        mask = [torch.ones_like(each) for each in ids]
+        named = {"input_ids": ids, "attention_mask": mask}
+        return {name: pad_sequence(each, batch_first=True) for name, each in named.items()}
+
+    def groups(self, chosen: Tensor) -> list[Tensor]:
+        """Numbers of messages of about equal length together, so many that memory stays small."""
+        most, words = TOGETHER
+        found: list[list[int]] = [[]]
+        for number in sorted(chosen.tolist(), key=lambda each: len(self.rows[each])):
+            if len(found[-1]) == most or (len(found[-1]) + 1) * len(self.rows[number]) > words:
+                found.append([])
+            found[-1].append(number)
+        return [torch.tensor(each) for each in found if each]
 
 
 def main() -> None:
@@ -91,16 +115,16 @@ def trained(name: str, data: str | None, console: Console) -> zoo.Model:
 
 def read(net: zoo.Model, test: zoo.Texts, console: Console) -> Reader:
     """The test messages in the model's words, and what it says about each."""
+    words: Any = net.preprocess
     with console.status(f"{net.name} reads {len(test)} messages"):
-        inputs = net.preprocess(test.texts)
-        rows = [[t for t in inputs.tokens(i) if t != "[PAD]"] for i in range(len(test))]
-        predicted = torch.zeros(len(test), dtype=torch.int64)
-        for chosen in in_groups(inputs, torch.arange(len(test))):
+        rows = [zoo.split_words(text)[: words.most] for text in test.texts]
+        reader = Reader(NAMES[net.name], net, rows, torch.zeros(len(test), dtype=torch.int64))
+        for chosen in reader.groups(torch.arange(len(test))):
             with torch.no_grad():
-                predicted[chosen] = net.module(**cut(inputs, chosen)).argmax(1)
-    right = (predicted == test.labels).double().mean()
-    console.print(f"{NAMES[net.name]}: {right:.2%} of {len(test)} test messages right")
-    return Reader(NAMES[net.name], net, rows, dict(inputs), predicted)
+                reader.predicted[chosen] = net.module(**reader.inputs(chosen)).argmax(1)
+    right = (reader.predicted == test.labels).double().mean()
+    console.print(f"{reader.name}: {right:.2%} of {len(test)} test messages right")
+    return reader
 
 
 def relevance(reader: Reader, chosen: Tensor, target: Tensor, method: str = "lrp") -> Tensor:
@@ -108,7 +132,7 @@ def relevance(reader: Reader, chosen: Tensor, target: Tensor, method: str = "lrp
 
     For the SVM "lrp" is its exact decomposition, and "sensitivity" the squared weight of a word.
     """
-    inputs = cut(reader.inputs, chosen)
+    inputs = reader.inputs(chosen)
     module: Any = reader.net.module
     if reader.name == "CNN":
         return whence.explain(module, inputs, target, method=method).relevance["input_ids"]
@@ -130,7 +154,7 @@ def show_message(readers: list[Reader], test: zoo.Texts, out: Path, console: Con
         chosen = torch.tensor([number])
         R = relevance(reader, chosen, torch.tensor([target]))[0].tolist()
         with torch.no_grad():
-            score = reader.net.module(**cut(reader.inputs, chosen))[0, target]
+            score = reader.net.module(**reader.inputs(chosen))[0, target]
         says = test.classes[int(reader.predicted[number])]
         title = f"{reader.name}: score for sci.med {score:+.1f}; its own choice is {says}"
         words = reader.rows[number]
@@ -185,9 +209,8 @@ def word_lists(reader: Reader, classes: int, most: int) -> list[list[tuple[str, 
     are left out.
     """
     best: list[dict[str, float]] = [{} for _ in range(classes)]
-    words: Any = reader.net.preprocess
-    known = {word for word in words.vocabulary if any(letter.isalpha() for letter in word)}
-    groups = in_groups(reader.inputs, some(torch.arange(len(reader.rows)), most))
+    known = {word for word in reader.words.vocabulary if any(map(str.isalpha, word))}
+    groups = reader.groups(some(torch.arange(len(reader.rows)), most))
     for chosen in track(groups, f"words of the {reader.name}"):
         R = relevance(reader, chosen, reader.predicted[chosen]).tolist()
         for row, number in enumerate(chosen.tolist()):
@@ -206,13 +229,14 @@ def measure(reader: Reader, test: zoo.Texts, out: Path, console: Console, most: 
     fits = torch.tensor([SHORTEST <= len(row) <= LONGEST for row in reader.rows])
     chosen = (fits & (reader.predicted == test.labels)).nonzero().squeeze(1)
     chosen = some(chosen, most)
-    part, labels = cut(reader.inputs, chosen), test.labels[chosen]
+    part, labels = reader.inputs(chosen), test.labels[chosen]
+    place = {number: row for row, number in enumerate(chosen.tolist())}
     orders = {}
     for method in ("lrp", "sensitivity"):
         values = torch.zeros(part["input_ids"].shape)
-        for group in track(in_groups(part, torch.arange(len(chosen))), f"explaining, {method}"):
-            found = relevance(reader, chosen[group], labels[group], method)
-            values[group, : found.shape[1]] = found
+        for group in track(reader.groups(chosen), f"explaining, {method}"):
+            found = relevance(reader, group, test.labels[group], method)
+            values[[place[number] for number in group.tolist()], : found.shape[1]] = found
         orders[method] = values
     orders["random"] = random_orders(part["attention_mask"], RUNS)
     curves = [
@@ -252,18 +276,6 @@ def measure(reader: Reader, test: zoo.Texts, out: Path, console: Console, most: 
 def some(numbers: Tensor, most: int) -> Tensor:
     """At most so many of the numbers, at random but always the same ones."""
     return numbers[torch.randperm(len(numbers), generator=torch.Generator().manual_seed(0))[:most]]
-
-
-def in_groups(inputs: dict[str, Tensor], numbers: Tensor, size: int = 64) -> list[Tensor]:
-    """Messages of about equal length together."""
-    lengths = inputs["attention_mask"].sum(1)[numbers]
-    return list(numbers[lengths.argsort()].split(size))
-
-
-def cut(inputs: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
-    """The messages with these numbers, no longer than the longest of them."""
-    longest = int(inputs["attention_mask"][chosen].sum(1).max())
-    return {name: tensor[chosen, :longest] for name, tensor in inputs.items()}
 
 
 def side_by_side(rows: list[list[Drawing]]) -> Drawing:

@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,8 +109,8 @@ class Explanation:
             "target": repr(self.target),
             "score": self.score.tolist(),
             "relevance": relevance,
-            "ledger": None if self.ledger is None else self.ledger.to_rows(),
-            "verdict": None if self.ledger is None else self.ledger.verdict,
+            "ledger": self._of_ledger(lambda ledger: ledger.to_rows()),
+            "verdict": self._of_ledger(lambda ledger: ledger.verdict),
             "notes": self.notes,
         }
 
@@ -138,13 +138,23 @@ class Explanation:
         buffer = io.BytesIO()
         self.plot().save(buffer, "PNG")
         picture = base64.b64encode(buffer.getvalue()).decode("ascii")
-        verdict = "" if self.ledger is None else f"<p>{_escape(self.ledger.verdict)}</p>"
+        verdicts = "".join(f"<p>{_escape(each)}</p>" for each in self._verdicts())
         return (
             "<!doctype html><meta charset='utf-8'>"
             f"<title>{_escape(self.method)}</title><h1>{_escape(self.method)}</h1>"
             f"<p>target {_escape(repr(self.target))}, score {_escape(str(self.score.tolist()))}</p>"
-            f"<img alt='relevance' src='data:image/png;base64,{picture}'>{verdict}"
+            f"<img alt='relevance' src='data:image/png;base64,{picture}'>{verdicts}"
         )
+
+    def _of_ledger(self, read: Callable[[Any], Any]) -> Any:
+        """What is read off the ledger; a list for `targets.Each`, whose targets have one each."""
+        if self.ledger is None:
+            return None
+        return [*map(read, self.ledger)] if isinstance(self.ledger, list) else read(self.ledger)
+
+    def _verdicts(self) -> list[str]:
+        found = self._of_ledger(lambda ledger: ledger.verdict)
+        return found if isinstance(found, list) else [] if found is None else [found]
 
     def _single(self) -> Tensor:
         found = first(self.relevance)
@@ -159,14 +169,25 @@ def first(structure: Any) -> Any:
 
 
 def named(structure: Any) -> dict[str, Tensor]:
-    """The tensors of a relevance or input structure by name: its keys, or "0", "1", ..."""
+    """The tensors of a relevance or input structure by name: its keys, or "0", "1", ...; those in
+    nested tuples are "1.0", "1.1", ..."""
     if isinstance(structure, Tensor):
         return {"0": structure}
+    found = {}
+    for name, each in _entries(structure):
+        if isinstance(each, Tensor):
+            found[name] = each
+        else:
+            found |= {f"{name}.{inner}": held for inner, held in named(each).items()}
+    return found
+
+
+def _entries(structure: Any) -> list[tuple[str, Any]]:
     if isinstance(structure, Mapping):
-        return {str(k): v for k, v in structure.items() if isinstance(v, Tensor)}
-    if isinstance(structure, Sequence):
-        return {str(i): v for i, v in enumerate(structure) if isinstance(v, Tensor)}
-    return {}
+        return [(str(key), each) for key, each in structure.items()]
+    if isinstance(structure, (tuple, list)):
+        return [(str(number), each) for number, each in enumerate(structure)]
+    return []
 
 
 def _array(tensor: Tensor) -> Any:

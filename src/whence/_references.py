@@ -16,6 +16,7 @@ REFERENCES: dict[str, str] = {
     "bach2015": "Bach, S., Binder, A., Montavon, G., Klauschen, F., Müller, K.-R., Samek, W. (2015). On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation. PLOS ONE 10(7).",
     "bach2016": "Bach, S., Binder, A., Müller, K.-R., Samek, W. (2016). Controlling explanatory heatmap resolution and semantics via decomposition depth. ICIP.",
     "binder2016": "Binder, A., Montavon, G., Lapuschkin, S., Müller, K.-R., Samek, W. (2016). Layer-wise relevance propagation for neural networks with local renormalization layers. ICANN.",
+    "ding2017": "Ding, Y., Liu, Y., Luan, H., Sun, M. (2017). Visualizing and understanding neural machine translation. ACL.",
     "lapuschkin2016": "Lapuschkin, S., Binder, A., Montavon, G., Müller, K.-R., Samek, W. (2016). The LRP toolbox for artificial neural networks. JMLR 17.",
     "lapuschkin2017": "Lapuschkin, S., Binder, A., Müller, K.-R., Samek, W. (2017). Understanding and comparing deep neural networks for age and gender classification. ICCV Workshops.",
     "lapuschkin2019": "Lapuschkin, S. et al. (2019). Unmasking Clever Hans predictors and assessing what machines really learn. Nature Communications 10.",

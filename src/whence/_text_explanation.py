@@ -227,7 +227,8 @@ class TextExplanation(Explanation):
     def _row_title(self, sample: int, number: int) -> str:
         batch = len(self._text.tokens)
         score = self.score.reshape(-1, self.score.shape[-1])[number, sample % self.score.shape[-1]]
-        label = self.labels[number % len(self.labels)] if self.labels else ""
+        several = f"target {number}" if self.score.dim() > 1 else ""
+        label = self.labels[number % len(self.labels)] if self.labels else several
         parts = [f"text {sample}" if batch > 1 else "", label, f"score {float(score):.4g}"]
         return ", ".join(part for part in parts if part)
 
@@ -236,10 +237,14 @@ class TextExplanation(Explanation):
 
     def _remarks(self) -> list[str]:
         share = float(self.first_token_share.mean())
-        verdict = getattr(self.ledger, "verdict", None)
+        verdicts = self._verdicts()
+        names = self.labels if self.labels and len(self.labels) == len(verdicts) > 1 else None
         return [
             f"first token: {share:.1%} of all |relevance|",
-            *([f"ledger: {verdict}"] if verdict else []),
+            *(
+                f"ledger{f', {names[number]}' if names else ''}: {verdict}"
+                for number, verdict in enumerate(verdicts)
+            ),
             *(f"note: {note}" for note in self.notes),
         ]
 

@@ -3,7 +3,7 @@
 from whence.composites import _where as where
 from whence.composites._composite import Composite, Entry
 from whence.engine import Op
-from whence.rules import Attention, Gradient, Hold, Uniform, Zero
+from whence.rules import Attention, Gradient, Hold, RecurrentCell, Uniform, Zero
 
 # Layers with a selective scan own the logarithm of A and the skip D, in every known library.
 _SCAN = where.owner("A_log", "D")
@@ -38,6 +38,7 @@ def MambaLRP() -> Composite:
     return Composite(
         [
             (where.nature("linear"), Zero()),
+            (where.nature("recurrent"), RecurrentCell(epsilon=0)),
             (where.nature("product"), Uniform()),
             (where.nature("attention"), Attention()),
             (where.normaliser, Hold()),

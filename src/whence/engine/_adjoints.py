@@ -68,11 +68,17 @@ _WRITE_INTO = set(
 
 
 def known(value: Value) -> Tensor:
-    """The value's tensor; where only a ReLU read it, the ReLU's output (equal where it counts)."""
+    """The value's tensor; where only a ReLU read it, the ReLU's output (equal where it counts).
+
+    What a cheap operation made and nobody kept is computed again.
+    """
     while value.data is None and value.stand_in is not None:
         value = value.stand_in
     if value.data is None:
-        raise RuntimeError("a recorded value was freed too early")
+        if value.op is None:
+            raise RuntimeError("a recorded value was freed too early")
+        value.keep(call_again(value.op, [known(each) for each in value.op.inputs])[value.slot])
+    assert value.data is not None
     return value.data
 
 

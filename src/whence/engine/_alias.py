@@ -117,7 +117,14 @@ def _copied(argument: Any, key: int) -> Any:
 
 
 def _key(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    try:
+        return tensor.untyped_storage()._cdata
+    except NotImplementedError:
+        raise UnsupportedModel(
+            "The model runs under torch.func.vmap or the like (flex_attention does), whose tensors "
+            "have no memory of their own to follow. Write the batch out, or take "
+            "scaled_dot_product_attention."
+        ) from None
 
 
 def _strided(tensor: Tensor) -> tuple[Any, ...]:

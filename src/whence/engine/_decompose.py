@@ -11,7 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from whence.engine._decompose_attention import dropped_attention, multi_head_attention
+from whence.engine._decompose_attention import (
+    dropped_attention,
+    multi_head_attention,
+    with_plain_mask,
+)
 from whence.engine._decompose_recurrent import SEQUENCES, layered, pack, pad
 
 Number = int | float
@@ -22,7 +26,7 @@ def decomposition(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     if name.startswith("conv") and _padding(name, args, kwargs) == "same":
         return lambda: _conv_same(name, *args, **kwargs)
     if name == "scaled_dot_product_attention" and not _drops(args, kwargs):
-        return None
+        return with_plain_mask(args, kwargs)
     if name in SEQUENCES:
         return layered(name, args)
     simpler = _SIMPLER.get(name)
@@ -83,6 +87,36 @@ def _add_scaled(sign: int) -> Callable[..., Tensor]:
     return add
 
 
+def _with_mean(spread: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, Tensor]]:
+    def both(
+        input: Tensor, dim: Any = None, *given: bool, keepdim: bool = False, **settings: Any
+    ) -> tuple[Tensor, Tensor]:
+        if isinstance(dim, bool):  # torch's older form: unbiased, over all axes
+            dim, given = None, (dim,)
+        if given:  # unbiased, and perhaps keepdim
+            settings["correction"] = int(given[0])
+            keepdim = given[1] if len(given) > 1 else keepdim
+        if "unbiased" in settings:
+            settings["correction"] = int(settings.pop("unbiased"))
+        axes = tuple(range(input.dim())) if dim is None else dim
+        mean = input.mean(axes, keepdim=keepdim)
+        return spread(input, axes, keepdim=keepdim, **settings), mean
+
+    return both
+
+
+def _gumbel_softmax(
+    logits: Tensor, tau: Number = 1, hard: bool = False, eps: Number = 1e-10, dim: int = -1
+) -> Tensor:
+    """One draw, which the way back sees too."""
+    noise = -torch.empty_like(logits).exponential_().log()
+    soft = ((logits + noise) / tau).softmax(dim)
+    if not hard:
+        return soft
+    winner = torch.zeros_like(soft).scatter_(dim, soft.argmax(dim, keepdim=True), 1.0)
+    return winner - soft.detach() + soft
+
+
 def _cosine(x1: Tensor, x2: Tensor, dim: int = 1, eps: Number = 1e-8) -> Tensor:
     first = x1 / torch.linalg.vector_norm(x1, 2, dim, keepdim=True).clamp_min(eps)
     second = x2 / torch.linalg.vector_norm(x2, 2, dim, keepdim=True).clamp_min(eps)
@@ -102,6 +136,9 @@ _SIMPLER: dict[str, Callable[..., Any]] = {
     "add_scaled": _add_scaled(1),
     "sub_scaled": _add_scaled(-1),
     "cosine_similarity": _cosine,
+    "std_mean": _with_mean(torch.std),
+    "var_mean": _with_mean(torch.var),
+    "gumbel_softmax": _gumbel_softmax,
     "_pack_padded_sequence": pack,
     "_pad_packed_sequence": pad,
     "scaled_dot_product_attention": dropped_attention,

@@ -6,13 +6,30 @@ the heads' attention stays the fused kernel unless its weights are asked for.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention.bias import CausalBias
 
 Number = int | float
+
+
+def with_plain_mask(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Callable[[], Tensor] | None:
+    """Attention whose mask is torch's `CausalBias`, with the truth values that it stands for."""
+    mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
+    if not isinstance(mask, CausalBias):
+        return None
+    seen = mask._materialize(args[0].device)
+    if len(args) > 3:
+        args = (*args[:3], seen, *args[4:])
+    else:
+        kwargs = {**kwargs, "attn_mask": seen}
+    return lambda: F.scaled_dot_product_attention(*args, **kwargs)
 
 
 def dropped_attention(
@@ -77,6 +94,7 @@ def multi_head_attention(
     causal = is_causal and key_padding_mask is None and not need_weights
     mask = None if causal else _as_scores(attn_mask, query.dtype)
     weights = (q_proj_weight, k_proj_weight, v_proj_weight)
+    in_proj_weight = None if use_separate_proj_weight else in_proj_weight  # it may be empty then
     q, k, v = _project(query, key, value, in_proj_weight, in_proj_bias, weights)
     if bias_k is not None and bias_v is not None:
         k = torch.cat([k, bias_k.expand(1, batch, width)])

@@ -63,7 +63,7 @@ NATURES: dict[str, str] = {
         adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices
         adaptive_max_pool3d_with_indices fractional_max_pool2d fractional_max_pool3d
         max min amax amin maximum minimum fmax fmin sort topk kthvalue median nanmedian mode cummax
-        cummin lp_pool1d lp_pool2d lp_pool3d norm vector_norm frobenius_norm
+        cummin lp_pool1d lp_pool2d lp_pool3d norm vector_norm frobenius_norm std var
         """,
     "norm": """
         layer_norm group_norm instance_norm rms_norm local_response_norm normalize

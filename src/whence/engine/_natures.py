@@ -89,16 +89,19 @@ def send_affine(node: Node) -> Sent:
 
 
 def send_max(node: Node) -> Sent:
-    """The winner takes all; norms and power pooling are homogeneous, so c passes exactly."""
-    if node.op.name in _POWER_MEANS and node.message.R is not None:
+    """The winner takes all; norms, deviations and power pooling are homogeneous, f(t x) = t^n f(x),
+    so that sum x f'(x) = n f(x), and c passes exactly as J^T c / n."""
+    degree = _DEGREES.get(node.op.name)
+    if degree is None:
+        return _both(node)
+    c, R = node.message.c, node.message.R
+    sent = Message(_homogeneous(node, c, degree))
+    if R is not None:
         y = node.output
-        s = torch.where(y == 0, 0, node.message.R / torch.where(y == 0, 1, y))
-        given = _vjp(node, [s])[0]
-        sent = Message(R=None if given is None else node.input() * given.nan_to_num())
-        return [sent.plus(Message(_clean(_vjp(node, [node.message.c])[0])))]
-    if node.op.name in _POWER_MEANS:
-        return [Message(_clean(_vjp(node, [node.message.c])[0]))]
-    return _both(node)
+        s = torch.where(y == 0, 0, R / torch.where(y == 0, 1, y))
+        given = _homogeneous(node, s, degree)
+        sent = sent.plus(Message(R=None if given is None else node.input() * given))
+    return [sent]
 
 
 SENDERS: dict[str, Callable[[Node], Sent]] = {
@@ -113,7 +116,8 @@ SENDERS: dict[str, Callable[[Node], Sent]] = {
     "softmax": send_softmax,
     "embedding": send_embedding,
 }
-_POWER_MEANS = {"lp_pool1d", "lp_pool2d", "lp_pool3d", "norm", "vector_norm", "frobenius_norm"}
+_NORMS = ("lp_pool1d", "lp_pool2d", "lp_pool3d", "norm", "vector_norm", "frobenius_norm", "std")
+_DEGREES = {**dict.fromkeys(_NORMS, 1), "var": 2}
 
 
 def _vjp(node: Node, grads: list[Tensor | None]) -> list[Tensor | None]:
@@ -138,8 +142,10 @@ def _book_rounding(node: Node) -> None:
         node.book(bias=c * (node.output - node.input()))
 
 
-def _clean(c: Tensor | None) -> Tensor | None:
-    return None if c is None else c.nan_to_num(0.0, 0.0, 0.0)
+def _homogeneous(node: Node, c: Tensor | None, degree: int) -> Tensor | None:
+    """J^T c / n; at zero, where a root has no slope, nothing."""
+    given = _vjp(node, [c])[0]
+    return None if given is None else given.nan_to_num(0.0, 0.0, 0.0) / degree
 
 
 def _without_inputs(node: Node) -> Tensor:

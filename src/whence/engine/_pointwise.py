@@ -25,7 +25,9 @@ def send_pointwise(node: Node) -> list[Message | None]:
     if ratio is None:
         ratio = _ratio(node)
     if node.booking and node.op.name not in _ZERO_AT_ZERO:
-        node.book(bias=message.c * _at_zero(node))
+        # what was masked by minus infinity is a constant: it keeps f there
+        fixed = torch.where(node.input().isinf(), node.output, _at_zero(node))
+        node.book(bias=message.c * fixed)
     return [Message(message.c * ratio, message.R)]
 
 

@@ -266,6 +266,8 @@ class Recorder(TorchFunctionMode):
             data = tensor.detach() if aliased and not self.graph else tensor
             value = Value(data, op, len(op.outputs))
             value.sign = sign_of(op)
+            if data is result and self._cheap(op):
+                value.loosen()
             op.outputs.append(value)
             self._track(tensor, value)
             if aliased:
@@ -345,11 +347,19 @@ class Recorder(TorchFunctionMode):
 
     # -- bookkeeping --------------------------------------------------------------------------
 
+    def _cheap(self, op: Op) -> bool:
+        """Whether what the operation made is computed again more cheaply than it is kept."""
+        if self.graph or op.name in _NEVER_CHEAP:
+            return False
+        return op.nature in _BLIND or _recomputed(op) or (self.lean and op.nature == "linear")
+
     def _record(self, op: Op) -> None:
+        blind = op.nature in _BLIND or (self.lean and op.nature in _LINEAR)
         for value in op.inputs:
             data = value.data
-            if data is not None and value.stand_in is not None:
-                value.keep(data)  # a second reader besides the ReLU: the stand-in is not enough
+            again = blind or (value.op is not None and not self.graph and _recomputed(value.op))
+            if data is not None and (value.stand_in is not None or not again):
+                value.keep(data)  # this reader needs it, besides a ReLU or a cheap operation
             value.readers.append(op)
         if op.name == "relu" and not op.kind.in_place and not self.graph:
             value = op.inputs[0]
@@ -407,10 +417,18 @@ class Recorder(TorchFunctionMode):
 
 _SWAPPED = {"add", "sub", "mul", "div"}
 _SUMS = {"add", "sub"}
+_BLIND = {"index", "scale", "sum", "average"}  # need no numbers on the way back, only shapes
+# one pass over what is kept anyway gives them again
+_ONE_PASS = set("mul div silu pow square contiguous clone reshape flatten to float".split())
+_NEVER_CHEAP = {"rewrite", "index_add", "scatter_add", "grid_sample", "fold"}
 _LINEAR = {"linear", "affine", "sum", "average"}
 _APPLY = torch.autograd.Function.apply.__func__.__code__
 _NOTHING = Value(torch.empty(0))
 _ONLY_LIKE = {"view_as", "reshape_as", "expand_as", "type_as", "sum_to_size"}
+
+
+def _recomputed(op: Op) -> bool:
+    return op.name in _ONE_PASS and not op.kind.in_place
 
 
 def _carries(op: Op, tensor: Tensor) -> bool:

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from whence._errors import UnsupportedModel
 from whence.engine._kinds import Kind
 from whence.engine._recurrent import only_states_depend
-from whence.engine._tape import Op, Slot, Tape
+from whence.engine._tape import Op, Slot, Tape, tensors_in
 
 _PRODUCTS = {"mul", "div", "rtruediv", "true_divide"}
 _WINNERS = {f"{prefix}max_pool{n}d" for prefix in ("", "adaptive_") for n in (1, 2, 3)}
@@ -51,6 +52,17 @@ def refine(op: Op, tape: Tape) -> None:
 
 def run(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run the call, keeping what its closed form needs."""
+    result = _result(op, args, kwargs)
+    if any(tensor.is_complex() for tensor in tensors_in(result)):
+        raise UnsupportedModel(
+            f"{op.where()} makes complex numbers of what depends on the input, and relevance is "
+            "defined for real ones. Write the step with real numbers: a rotary embedding as "
+            "x * cos + rotated(x) * sin."
+        )
+    return result
+
+
+def _result(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if op.name in _WINNERS and op.func.__module__ == "torch.nn.functional":
         asked = op.argument(6 if not op.name.startswith("adaptive") else 2, "return_indices")
         if not asked:

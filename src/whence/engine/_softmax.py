@@ -33,6 +33,7 @@ def _softmax(node: Node, c: Tensor) -> Tensor:
     y, dim = node.output.to(c.dtype), _dim(node)
     if node.booking:
         x = torch.where(y == 0, 0, node.input()).to(c.dtype)
+        x = torch.where(y == 0, 0, x - x.amin(dim, keepdim=True))  # a sum with finfo.min overflows
         slope = y * (x - (y * x).sum(dim, keepdim=True))
         node.book(softmax=c * (y - slope))
     return y * (c - (y * c).sum(dim, keepdim=True))

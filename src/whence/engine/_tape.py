@@ -30,8 +30,10 @@ class Source(NamedTuple):
 class Value:
     """One tensor at one moment of the run (a write in place makes a new `Value`).
 
-    `data` may be gone: a linear output that only a ReLU reads is not kept, since the ReLU's own
-    output stands in for it wherever relevance is not zero (`stand_in`).
+    `data` may be gone. A linear output that only a ReLU reads is not kept, since the ReLU's own
+    output stands in for it wherever relevance is not zero (`stand_in`). What a cheap operation made
+    is not kept either until something reads it that needs its numbers on the way back; whoever
+    asks for it all the same computes it again.
     """
 
     __slots__ = ("_strong", "_weak", "dtype", "op", "readers", "shape", "sign", "slot", "stand_in")
@@ -58,7 +60,7 @@ class Value:
         """Hold `data` for as long as the tape needs it."""
         self._strong, self._weak = data, None
 
-    def loosen(self, stand_in: "Value") -> None:
+    def loosen(self, stand_in: "Value | None" = None) -> None:
         """Let the tensor go with its last user; `stand_in` replaces it where it is positive."""
         if self._strong is not None:
             self._weak = weakref.ref(self._strong)

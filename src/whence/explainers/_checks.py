@@ -18,6 +18,12 @@ def check_inputs(model: Callable[..., Any], given: Inputs) -> None:
     """Raise before the model runs if the inputs cannot be right for it."""
     _check_device(model, given)
     _check_masks(given)
+    for name, each in given.kwargs.items():
+        if name.endswith("input_ids") and isinstance(each, Tensor) and each.is_floating_point():
+            raise InvalidInput(
+                f"{name} must be whole numbers, got {each.dtype}. Try {name}.long(); embeddings "
+                "are given as inputs_embeds."
+            )
     ids = {name: leaf for name, leaf in text_leaves(given).items() if not leaf.is_floating_point()}
     if ids and isinstance(model, nn.Module):
         table = _input_table(model)
@@ -27,8 +33,11 @@ def check_inputs(model: Callable[..., Any], given: Inputs) -> None:
             _check_length(model, name, leaf)
 
 
-def explain_failure(model: Callable[..., Any], given: Inputs, error: IndexError) -> Exception:
-    """What was wrong when a table of embeddings was asked for a row it does not have."""
+def explain_failure(model: Callable[..., Any], given: Inputs, error: Exception) -> Exception:
+    """What was wrong when a table of embeddings was asked for a row it does not have, or a decoder
+    got nothing to read."""
+    if isinstance(error, ValueError):
+        return _without_decoder(model, given, error)
     if isinstance(model, nn.Module) and "index out of range in self" in str(error):
         for name, leaf in text_leaves(given).items():
             for path, rows in _tables(model):
@@ -39,25 +48,49 @@ def explain_failure(model: Callable[..., Any], given: Inputs, error: IndexError)
     return error
 
 
+def _without_decoder(model: Callable[..., Any], given: Inputs, error: ValueError) -> Exception:
+    reads = any(name.startswith("decoder_input") or name == "labels" for name in given.kwargs)
+    pair = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
+    hints = any(hint in str(error) for hint in ("decoder_input", "inputs_embeds"))
+    if isinstance(error, InvalidInput) or reads or not pair or not hints:
+        return error
+    return InvalidInput(
+        "An encoder-decoder needs what its decoder reads, and the inputs hold nothing for it. Add "
+        "decoder_input_ids, such as torch.full((batch, 1), model.config.decoder_start_token_id) "
+        "for the first token; or explain a whole answer with whence.explain_continuation."
+    )
+
+
 def check_finite(model: Callable[..., Any], score: Tensor) -> None:
     """Raise if the explained score is not a number, and name the weights that are not."""
     if bool(score.detach().isfinite().all()):
         return
-    bad = []
-    if isinstance(model, nn.Module):
-        # Buffers may hold -inf on purpose, as masks do.
-        bad = [name for name, each in model.named_parameters() if not _all(torch.isfinite, each)]
-        bad += [name for name, each in model.named_buffers() if not _all(_is_number, each)]
-    if bad:
-        raise InvalidInput(
-            f"Weights must be numbers, but these hold NaN or infinity: {', '.join(bad[:8])}. Load "
-            "the model again, or look at how it was trained."
-        )
+    _check_weights(model)
     where = (~score.detach().isfinite()).flatten().nonzero().flatten().tolist()
     raise InvalidInput(
         f"The score must be a finite number, got {score.flatten()[where[0]].item()} (sample "
         f"{where[0]}). The inputs are finite: the model overflows on them, or divides by zero."
     )
+
+
+def check_relevance(model: Callable[..., Any], relevance: list[Tensor]) -> None:
+    """Raise if relevance is not a number because weights are not, and the score did not show it:
+    fused attention gives finite numbers for keys that are NaN."""
+    if not all(bool(each.detach().sum().isfinite()) for each in relevance):
+        _check_weights(model)
+
+
+def _check_weights(model: Callable[..., Any]) -> None:
+    if not isinstance(model, nn.Module):
+        return
+    # Buffers may hold -inf on purpose, as masks do.
+    bad = [name for name, each in model.named_parameters() if not _all(torch.isfinite, each)]
+    bad += [name for name, each in model.named_buffers() if not _all(_is_number, each)]
+    if bad:
+        raise InvalidInput(
+            f"Weights must be numbers, but these hold NaN or infinity: {', '.join(bad[:8])}. Load "
+            "the model again, or look at how it was trained."
+        )
 
 
 def _all(test: Callable[[Tensor], Tensor], weights: Tensor) -> bool:

@@ -10,7 +10,7 @@ from whence.composites import Composite, where
 from whence.engine import Message, Op
 from whence.explainers._start import Start
 from whence.explainers._tape import TapeExplainer
-from whence.rules import Contrastive, SignalTakesAll, ZPlus
+from whence.rules import Attention, Contrastive, Hold, RecurrentCell, SignalTakesAll, ZPlus
 
 
 class ExcitationBackprop(TapeExplainer):
@@ -23,7 +23,9 @@ class ExcitationBackprop(TapeExplainer):
     speaks for the class minus what speaks for its negation; the map keeps the positive part.
     `.at(layer)` gives the map at a hidden layer, where the paper shows it.
 
-    Unlike the paper, walks also pass residual connections, in proportion to the addends.
+    Unlike the paper, walks also pass residual connections, in proportion to the addends, and what
+    it does not know: attention to its values, in proportion, and recurrent layers with their gates
+    held. Parts of one sum may have two signs there, and so may the map.
 
     References: [zhang2016].
     """
@@ -47,7 +49,10 @@ class ExcitationBackprop(TapeExplainer):
         rules = Composite(
             [
                 (where.nature("linear"), ZPlus(bias="zero")),
+                (where.nature("recurrent"), RecurrentCell(bias="zero")),
                 (where.nature("product"), SignalTakesAll()),
+                (where.nature("attention"), Attention("held")),
+                (where.normaliser | where.pattern, Hold()),
             ]
         )
         return rules + [(where.last, Contrastive())] if self.contrastive else rules

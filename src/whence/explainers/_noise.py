@@ -9,6 +9,7 @@ from torch import Tensor
 from whence import viz
 from whence._errors import InvalidInput
 from whence._explanation import Explanation
+from whence.explainers._checks import check_inputs
 from whence.explainers._explainer import Explainer
 from whence.explainers._gradient import InputGradient
 from whence.explainers._inputs import Inputs
@@ -55,6 +56,7 @@ class SmoothGrad(Explainer):
         given = Inputs.of(inputs)
         if isinstance(target, Each):
             return average.each(self, inputs, target)
+        check_inputs(self.model, given)
         clean = answer(self.model, inputs, self.output)
         fixed = fix_target(target, clean, given)
         draws = [self._draws(leaf) for leaf in given.leaves]

@@ -106,6 +106,8 @@ def explain(
         )
     if tokenizer is not None:
         target = spelled_out(target, tokenizer)
+    elif isinstance(target, str):
+        raise InvalidInput(f"A target in words needs tokenizer=, got {target!r} without.")
     run: Callable[..., Explanation] = kind(model, **making).explain
     if tokenizer is None and tokens is None:
         return run(inputs, target, **asking)

@@ -30,7 +30,12 @@ from whence.engine import (
     restore,
     sweep,
 )
-from whence.explainers._checks import check_finite, check_inputs, explain_failure
+from whence.explainers._checks import (
+    check_finite,
+    check_inputs,
+    check_relevance,
+    explain_failure,
+)
 from whence.explainers._compile import Compiled
 from whence.explainers._explainer import Explainer
 from whence.explainers._inputs import Inputs
@@ -155,8 +160,11 @@ class TapeExplainer(Explainer):
                 graph=graph,
                 select=lambda output: pick_output(output, self.output),
             )
-        except IndexError as error:
-            raise explain_failure(self.model, given, error) from error
+        except (IndexError, ValueError) as error:
+            told = explain_failure(self.model, given, error)
+            if told is error:
+                raise
+            raise told from error
         tape.batch = given.batch
         return tape
 
@@ -217,6 +225,8 @@ class TapeExplainer(Explainer):
             self._at_leaf(leaf, arrived.get(id(leaf)), each)
             for leaf, each in zip(tape.leaves, features, strict=True)
         ]
+        if not options.get("frozen", False):
+            check_relevance(self.model, relevance)
         if ledger is not None:
             ledger.explained = sum(
                 (_per_sample(each, tape.batch, self.batch_axis) for each in relevance),

@@ -10,6 +10,7 @@ from whence.rules._gradient import DeconvnetReLU, Gradient, GuidedReLU, Pass
 from whence.rules._hold import Hold
 from whence.rules._max_pool import MaxPool
 from whence.rules._products import HalfEach, SignalTakesAll
+from whence.rules._proportional import Proportional
 from whence.rules._recurrent import RecurrentCell
 from whence.rules._rule import Rule
 from whence.rules._square import Flat, WSquare
@@ -30,6 +31,7 @@ __all__ = [
     "Hold",
     "MaxPool",
     "Pass",
+    "Proportional",
     "RecurrentCell",
     "Rule",
     "SignalTakesAll",

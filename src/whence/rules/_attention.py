@@ -133,18 +133,28 @@ def _blocks(node: Node, c: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor | No
             order = torch.arange(queries, device=S.device)[rows]
             S = S.masked_fill(order[:, None] < torch.arange(keys, device=S.device), -torch.inf)
         if mask is not None:
-            part = mask if mask.shape[-2] == 1 else mask[..., rows, :]
+            part = mask if mask.dim() < 2 or mask.shape[-2] == 1 else mask[..., rows, :]
             if part.dtype == torch.bool:
                 S = S.masked_fill(~part, -torch.inf)
             else:
-                S, M = S + part, part
-        P = S.softmax(-1)
+                M = _from_top(part)
+        P = (S if M is None else S + part).softmax(-1)
+        S = S if M is None else S + M
         if mask is not None or given.get("is_causal"):
             P = P.masked_fill(S.isneginf().all(-1, keepdim=True), 0)  # as torch has it
             hidden = P == 0
             S = S.masked_fill(hidden, 0)
             M = None if M is None else M.masked_fill(hidden, 0)
         yield P, S, M, c[..., rows, :] @ V.mT
+
+
+def _from_top(mask: Tensor) -> Tensor:
+    """A mask relative to its largest entry in each row, which softmax cannot tell from it.
+
+    Where a query sees nothing but entries of finfo.min, sums with these would have no digits left.
+    """
+    top = mask.amax(-1, keepdim=True)
+    return mask - torch.where(top.isfinite(), top, 0)
 
 
 def _tensor(node: Node, given: Any, dtype: torch.dtype) -> Tensor:

@@ -267,7 +267,7 @@ def measure(reader: Reader, test: zoo.Texts, out: Path, console: Console, most: 
         {each.method: each.curve.numpy() for each in curves},
         x=lrp.deleted.numpy(),
         xlabel="words deleted",
-        ylabel="accuracy",
+        ylabel="accuracy (band: standard error)",
         title=f"{reader.name}: how fast accuracy falls as words are deleted",
     )
     viz.save(figure, out / f"deleting-{reader.name.lower()}.png")

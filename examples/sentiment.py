@@ -152,7 +152,7 @@ def report(name: str, curves: list[WordsDeleted], out: Path, console: Console) -
         {each.method: each.curve.numpy() for each in curves},
         x=lrp.deleted.numpy(),
         xlabel="words deleted",
-        ylabel="accuracy",
+        ylabel="accuracy (band: standard error)",
         title=f"Sentences judged {name}: accuracy should {'fall' if falls else 'rise'}",
     )
     viz.save(figure, out / f"deleting-{name}.png")

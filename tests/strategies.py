@@ -16,6 +16,7 @@ from whence.rules import (
     Flat,
     Gamma,
     HalfEach,
+    Proportional,
     Rule,
     SignalTakesAll,
     WSquare,
@@ -171,7 +172,9 @@ FIRST: st.SearchStrategy[Rule | None] = st.sampled_from(
 )
 _LINEAR, _PRODUCT = where.nature("linear"), where.nature("product")
 _CONVOLUTION = where.kind("conv2d")
-PRODUCTS: st.SearchStrategy[Rule] = st.sampled_from([SignalTakesAll(), HalfEach()])
+PRODUCTS: st.SearchStrategy[Rule] = st.sampled_from(
+    [SignalTakesAll(), HalfEach(), Proportional(), Proportional("magnitude")]
+)
 
 
 Entries = list[tuple[Selector, Rule]]

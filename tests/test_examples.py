@@ -3,8 +3,12 @@
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
+
+from whence.zoo import Words
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -26,6 +30,24 @@ def test_the_sentiment_example_shows_its_sentences_without_any_data(
     assert page.count("<h2>") == 8
     assert "8. True class: very positive" in printed
     assert "Word deleting needs the treebank" in printed
+
+
+def test_one_long_message_does_not_pad_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["newsgroups.py"])
+    example = runpy.run_path(str(EXAMPLES / "newsgroups.py"))
+    most, words = example["TOGETHER"]
+    lengths = [5] * 200 + [900] * 200 + [2 * words, 1]
+    rows = [["good"] * length for length in lengths]
+    net = SimpleNamespace(preprocess=Words(("good",)))
+    reader = example["Reader"]("a net", net, rows, torch.zeros(len(rows)))
+    groups = reader.groups(torch.arange(len(rows)))
+    sizes = [reader.inputs(each)["input_ids"].numel() for each in groups]
+
+    assert sorted(number for each in groups for number in each.tolist()) == [*range(len(rows))]
+    assert max(map(len, groups)) == most
+    assert sorted(sizes)[-2] <= words
+    assert groups[-1].tolist() == [400]
+    assert reader.inputs(torch.tensor([401, 0]))["attention_mask"].sum(1).tolist() == [1, 5]
 
 
 @pytest.mark.parametrize("name", ["sentiment.py", "newsgroups.py"])

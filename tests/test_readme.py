@@ -40,7 +40,7 @@ def python_in(page: str) -> list[str]:
 @pytest.mark.parametrize(
     "code",
     [*python_in("README.md"), *python_in("docs/rules.md"), *python_in("docs/text.md")],
-    ids=["readme", "rules", "text"],
+    ids=["readme", "readme, text", "rules", "text"],
 )
 def test_the_python_in_the_pages_runs(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -134,7 +134,28 @@ def test_several_targets_have_rows_of_their_own() -> None:
     ex = whence.explain(SumOfWords(), Spoken("good", "bad"), Each([0, 1, 2]))
 
     assert len(ex.rows()) == 6
+    assert [row[0].split(", score")[0] for row in ex.rows()[:2]] == [
+        "text 0, target 0",
+        "text 0, target 1",
+    ]
     assert ex.to_html().count("<h2>") == 6
+
+
+def test_each_target_has_a_ledger_on_the_page_and_in_json(tmp_path: Path) -> None:
+    ex = whence.explain(SumOfWords(), Spoken("good"), Each([0, 2]), ledger="full")
+    told = json.loads(ex.save(tmp_path / "x.json").read_text(encoding="utf-8"))
+
+    assert told["verdict"] == [each.verdict for each in ex.ledger]
+    assert [len(rows) for rows in told["ledger"]] == [len(each.to_rows()) for each in ex.ledger]
+    assert ex.to_html().count("ledger: score") == 2
+
+
+def test_a_page_says_what_the_colours_mean(ex: TextExplanation) -> None:
+    slope = whence.explain(SumOfWords(), Spoken("good"), 0, "sensitivity")
+
+    assert "Red speaks for the score, blue against it" in ex.to_html()
+    assert "Dark red matters most" in slope.to_html()
+    assert "<h1>a &lt;title&gt;</h1>" in ex.to_html(title="a <title>")
 
 
 def test_a_text_that_is_not_there_is_refused(ex: TextExplanation) -> None:

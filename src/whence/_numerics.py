@@ -93,7 +93,7 @@ def streamed(function: Callable[..., Any], *tensors: Tensor, write: bool = False
 
 def _as_rows(tensor: Tensor, first: Tensor) -> Tensor:
     if tensor.shape == first.shape:
-        return tensor.reshape(len(first), -1)
+        return tensor.reshape(len(first) if first.dim() else 1, -1)
     return tensor.reshape(-1, 1)
 
 

@@ -120,12 +120,16 @@ class TextExplanation(Explanation):
             shares.append(share)
         return torch.stack(shares, -1)
 
-    def to_html(self, path: str | Path | None = None, *, by: str = "word") -> str:
+    def to_html(
+        self, path: str | Path | None = None, *, by: str = "word", title: str | None = None
+    ) -> str:
         """The text in colour as a page of its own, also written to `path` if given.
 
         by: "token", "word" or "sentence".
         """
-        page = self._page("html")(self._title(), self.rows(by), self._remarks())
+        rows = self.rows(by)
+        remarks = [_key(rows), *self._remarks()]
+        page = self._page("html")(title or self._title(), rows, remarks)
         if path is not None:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             Path(path).write_text(page, encoding="utf-8")
@@ -258,6 +262,13 @@ class TextExplanation(Explanation):
 
     def _html(self) -> str:
         return self.to_html()
+
+
+def _key(rows: list[tuple[str, list[str], list[float], list[bool]]]) -> str:
+    """What the colours mean."""
+    signed = any(value < 0 for row in rows for value in row[2])
+    means = "Red speaks for the score, blue against it" if signed else "Dark red matters most"
+    return f"{means}; each text has a scale of its own."
 
 
 def _sum_groups(R: Tensor, groups: list[tuple[int, ...]]) -> Tensor:

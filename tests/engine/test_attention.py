@@ -132,6 +132,24 @@ def test_multihead_attention_equals_its_hand_written_form(call: str, need_weight
 
 
 @pytest.mark.parametrize("need_weights", [False, True])
+def test_separate_projections_are_read_where_the_packed_one_is_empty(need_weights: bool) -> None:
+    q, k, v = (rand(3, 2, 4, seed=seed) for seed in (1, 2, 3))
+    weight, bias, out = rand(12, 4, seed=4), rand(12, seed=5), rand(4, 4, seed=6)
+    packed = (weight, bias, None, None, False, 0.0, out, None, False, None, need_weights)
+    parts = dict(zip(("q", "k", "v"), weight.chunk(3), strict=True))
+    given = {f"{name}_proj_weight": part for name, part in parts.items()}
+    empty = (torch.empty(0).double(), *packed[1:])
+
+    def call(*args: Any, **options: Any) -> Any:
+        return lambda q, k, v: F.multi_head_attention_forward(q, k, v, 4, 2, *args, **options)[0]
+
+    one = explain(call(*packed), (q, k, v), batch_axis=1)
+    other = explain(call(*empty, use_separate_proj_weight=True, **given), (q, k, v), batch_axis=1)
+
+    torch.testing.assert_close(one.relevance, other.relevance)
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
 def test_self_attention_reads_its_input_once(need_weights: bool) -> None:
     attention = filled(nn.MultiheadAttention(4, 2, batch_first=True))
     torchs = Called(attention, need_weights=need_weights)

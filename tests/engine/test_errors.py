@@ -34,6 +34,30 @@ def _net() -> nn.Sequential:
 # -- models that leave what can be recorded ------------------------------------------------------
 
 
+def _turned_in_the_plane(x: Tensor) -> Tensor:
+    angles = torch.polar(torch.ones(3).double(), torch.arange(3.0).double())
+    return torch.view_as_real(torch.view_as_complex(x.view(-1, 3, 2)) * angles).flatten(1)
+
+
+COMPLEX: dict[str, Callable[[Tensor], Tensor]] = {
+    # the way through complex numbers must not be lost beside another that is real
+    "view_as_complex": lambda x: x + _turned_in_the_plane(x),
+    "fft_fft": lambda x: torch.fft.fft(x).real + x,
+    "mul": lambda x: (x * torch.ones(6, dtype=torch.complex128)).real + x,
+}
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_complex_numbers_are_refused(name: str) -> None:
+    with pytest.raises(UnsupportedModel, match=f"^{name} .*complex numbers.*x \\* cos"):
+        _explain(COMPLEX[name])
+
+
+def test_batched_tensors_without_memory_are_refused() -> None:
+    with pytest.raises(UnsupportedModel, match=r"torch\.func\.vmap.*scaled_dot_product_attention"):
+        _explain(torch.func.vmap(lambda row: row.view(2, 3).sum(0)))
+
+
 class _Normed(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -174,6 +174,16 @@ def test_what_a_cast_rounds_by_is_booked_as_bias(dtype: torch.dtype) -> None:
     assert ex.ledger.total("bias") == pytest.approx(rounding, rel=1e-5)
 
 
+def test_a_mask_too_low_for_the_lower_precision_leaves_no_nan() -> None:
+    x, lowest = rand(3, 4), torch.finfo(torch.float64).min
+    hidden = torch.tensor([True, False, False, True])
+    model = lambda x: x.masked_fill(hidden, lowest).float().softmax(-1) * 1.0  # noqa: E731
+    ex = LRP(model, ZERO).explain(x, Weights(rand(4, seed=1)), ledger="full")
+
+    assert torch.tensor(ex.ledger.total("bias")).isfinite()
+    ex.ledger.check()
+
+
 def test_a_cast_to_float32_inside_of_a_float64_model_keeps_the_precision_of_coefficients() -> None:
     x, weight = rand(3, 4), rand(4, seed=1)
     ex = LRP(lambda x: x.float().double() + x, ZERO).explain(x, Weights(weight), ledger="full")

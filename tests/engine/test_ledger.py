@@ -15,7 +15,7 @@ from whence._errors import InvalidInput, NotConserved
 from whence.composites import Composite, where
 from whence.engine import COLUMNS, Ledger, Message, Node
 from whence.explainers import LRP
-from whence.rules import AlphaBeta, Epsilon, Flat, WSquare, Zero, ZPlus
+from whence.rules import AlphaBeta, Epsilon, Flat, RecurrentCell, WSquare, Zero, ZPlus
 
 
 def _tensor(*numbers: Any) -> Tensor:
@@ -407,3 +407,51 @@ def test_a_row_where_another_axis_comes_first_is_booked_for_all_samples_together
 
     assert [row.per_sample for row in ex.ledger if row.op == "t"] == [False, False]
     ex.ledger.check()
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_value_without_axes_is_booked(batch: int) -> None:
+    assert_closes(lambda x: x.mean() * x, rand(batch, 4))
+
+
+class _LastState(nn.Module):
+    """A recurrent net of as many layers as there are samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.LSTM(4, 4, num_layers=2, batch_first=True).double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)[1][0][-1]
+
+
+AS_LONG_AS_THE_BATCH = {
+    "last state": _LastState,
+    "stack and slice": lambda: lambda x: torch.stack([x.mean(1), x.sum(1)])[1],
+    "stack and sum": lambda: lambda x: torch.stack([x.mean(1), x.sum(1)]).sum(0),
+    "stack and chunk": lambda: lambda x: torch.stack([x.mean(1), x.sum(1)]).chunk(2)[1][0],
+    "turned": lambda: lambda x: (x.transpose(0, 1) * 2.0)[1],
+}
+
+
+@pytest.mark.parametrize("name", AS_LONG_AS_THE_BATCH)
+def test_an_axis_that_happens_to_be_as_long_as_the_batch_is_no_batch(name: str) -> None:
+    composite = ZERO + [(where.nature("recurrent"), RecurrentCell())]
+    assert_closes(AS_LONG_AS_THE_BATCH[name](), rand(2, 2, 4), composite=composite)
+
+
+def test_what_is_lost_by_one_sample_and_won_by_another_is_no_residual_of_the_whole() -> None:
+    ledger = Ledger(2, torch.float64)
+    row = ledger.open("sum", "", "")
+    row.arrive(torch.tensor([[1.0], [2.0]]).double())
+    row.send(torch.tensor([[2.0], [1.0]]).double())
+    row.settle()
+    other = ledger.open("sum", "", "")
+    other.arrive(torch.tensor([[1.0], [2.0]]).double())
+    other.send(torch.tensor([[2.0], [1.1]]).double())
+    other.settle()
+
+    assert not row.per_sample
+    assert other.per_sample
+    with pytest.raises(NotConserved):
+        ledger.check()

@@ -12,7 +12,7 @@ from whence._errors import WhenceError
 from whence._explanation import Explanation
 from whence.composites import Composite, where
 from whence.explainers import LRP
-from whence.rules import Flat, Rule, Zero, ZPlus
+from whence.rules import Flat, HalfEach, Rule, Zero, ZPlus
 from whence.targets import Given, Weights
 
 
@@ -21,6 +21,62 @@ def _everywhere(rule: Rule) -> Composite:
 
 
 ZERO, PLUS = _everywhere(Zero()), _everywhere(ZPlus())
+_SLOPED = torch.arange(12.0).view(3, 4).double()
+
+
+# -- deviations, as the normalisers of norms that are written by hand -----------------------------
+
+BY_HAND = {
+    "std": lambda x: (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True, unbiased=False),
+    "var": lambda x: (x - x.mean(-1, True)) / torch.var(x, -1, correction=0, keepdim=True).sqrt(),
+    "var and mean": lambda x: _standardised(*torch.var_mean(x, -1, False, True), x),
+    "std and mean": lambda x: _standardised(*torch.std_mean(x, -1, False, keepdim=True), x, 1),
+}
+
+
+def _standardised(spread: Tensor, mean: Tensor, x: Tensor, power: float = 0.5) -> Tensor:
+    return (x - mean) / spread**power
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_norm_by_hand_with_torchs_own_deviation_is_a_layer_norm(name: str) -> None:
+    x = torch.randn(2, 3, 4).double()
+    composite = ZERO + [(where.nature("product"), HalfEach())]
+    found = LRP(BY_HAND[name], composite).explain(x, Weights(_SLOPED), ledger="full")
+    expected = LRP(lambda x: F.layer_norm(x, (4,), eps=0.0), composite).explain(x, Weights(_SLOPED))
+
+    _assert_same(found, expected)
+    found.ledger.check()
+
+
+DEVIATIONS = {
+    "std": lambda x: x.std(1),
+    "std over all": lambda x: x.std().expand(2, 4),
+    "var": lambda x: x.var(1),
+    "var, biased": lambda x: torch.var(x, 1, correction=0),
+}
+
+
+@pytest.mark.parametrize("name", DEVIATIONS)
+def test_a_deviation_that_is_pooled_passes_all_relevance(name: str) -> None:
+    x, weights = torch.randn(2, 3, 4).double(), torch.randn(4).double()
+    model = lambda x: DEVIATIONS[name](x) * 1.0  # noqa: E731
+    leaf = x.clone().requires_grad_()
+    gradient = torch.autograd.grad((model(leaf) * weights).sum(), leaf)[0]
+    found = LRP(model, ZERO).explain(x, Weights(weights), ledger="full")
+    given = LRP(model, ZERO).explain(x, Given(model(x) * weights), ledger="full")
+
+    degree = 2 if "var" in name else 1
+    torch.testing.assert_close(found.relevance, x * gradient / degree)
+    torch.testing.assert_close(given.relevance, found.relevance)
+    assert float(found.relevance.sum()) == pytest.approx(float((model(x) * weights).sum()))
+    found.ledger.check()
+
+
+def test_a_deviation_of_equal_values_is_zero_and_passes_nothing() -> None:
+    found = LRP(lambda x: x.std(1), ZERO).explain(torch.ones(2, 3, 4).double(), 1)
+
+    assert not found.relevance.any()
 
 
 # -- layer, group, instance and RMS norm: linear once the normaliser is held constant -------------

@@ -181,3 +181,14 @@ def _explain(model, x: Tensor, c: Tensor) -> Explanation:
     found = LRP(model).explain(x, Weights(c), ledger="full")
     found.ledger.check()
     return found
+
+
+def test_what_was_masked_by_minus_infinity_is_a_constant() -> None:
+    hidden = torch.tensor([True, False, False, True])
+    model = lambda x: x.masked_fill(hidden, -torch.inf).exp() * 1.0  # noqa: E731
+    x, weights = torch.randn(3, 4).double(), torch.randn(4).double()
+    found = LRP(model).explain(x, Weights(weights), ledger="full")
+
+    expected = torch.where(hidden, 0, weights * (x.exp() - 1))
+    torch.testing.assert_close(found.relevance, expected)
+    found.ledger.check()

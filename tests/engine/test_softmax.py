@@ -59,6 +59,36 @@ def test_masked_scores_take_nothing_and_leave_no_nan(by: str, masked: float) -> 
     ex.ledger.check()
 
 
+def test_a_row_of_nothing_but_the_lowest_number_leaves_no_nan_where_no_relevance_comes() -> None:
+    x, lowest = rand(2, 3, 4), torch.finfo(torch.float64).min
+    mask = torch.zeros(3, 4).double()
+    mask[1] = lowest
+
+    model = lambda x: (x + mask).softmax(-1)[:, ::2] * 1.0  # noqa: E731
+    ex = LRP(model).explain(x, Weights(rand(2, 4, seed=2)), ledger="full")
+
+    assert ex.relevance.isfinite().all()
+    assert not ex.relevance[:, 1].any()
+    ex.ledger.check()
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_the_way_back_sees_the_draw_of_a_gumbel_softmax(hard: bool) -> None:
+    x, weights = rand(2, 4), rand(4, seed=2)
+    model = lambda x: F.gumbel_softmax(x, 0.7, hard) * 1.0  # noqa: E731
+    torch.manual_seed(1)
+    leaf = x.clone().requires_grad_()
+    y = model(leaf)
+    gradient = torch.autograd.grad((y * weights).sum(), leaf)[0]
+
+    torch.manual_seed(1)
+    ex = LRP(model).explain(x, Weights(weights), ledger="full")
+
+    torch.testing.assert_close(ex.output, y.detach())
+    torch.testing.assert_close(ex.relevance, x * gradient)
+    ex.ledger.check()
+
+
 def test_a_softmax_in_lower_precision_keeps_the_message_precise() -> None:
     x, weights = rand(2, 3, 4), rand(3, 4, seed=2)
 

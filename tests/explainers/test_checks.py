@@ -1,5 +1,7 @@
 """Bad input is said in words, before the model runs into it."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -82,6 +84,58 @@ def test_weights_that_are_no_numbers_are_named(value: float) -> None:
 
     with pytest.raises(InvalidInput, match=r"these hold NaN or infinity: classifier\.weight\."):
         whence.explain(model, Spoken("good"), 0)
+
+
+class Attending(nn.Module):
+    """Fused attention gives zeros where all keys are NaN, so that the score is a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        keys = self.keys(x)[:, None]
+        return nn.functional.scaled_dot_product_attention(x[:, None], keys, x[:, None]).sum((1, 2))
+
+
+@pytest.mark.parametrize("method", ["attnlrp", "gradient-times-input"])
+def test_weights_that_only_spoil_the_way_back_are_named(method: str) -> None:
+    model = Attending()
+    with torch.no_grad():
+        model.keys.weight.fill_(float("nan"))
+    x = torch.randn(1, 3, 4)
+
+    assert model(x).isfinite().all()
+    with pytest.raises(InvalidInput, match=r"these hold NaN or infinity: keys\.weight\."):
+        whence.explain(model, x, 0, method)
+
+
+def test_token_ids_with_a_fraction_are_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"input_ids must be whole numbers, got torch\.float32"):
+        whence.explain(SumOfWords(), {"input_ids": torch.ones(1, 2)}, 0)
+
+
+class Pair(nn.Module):
+    """An encoder-decoder as those of transformers behave without decoder_input_ids."""
+
+    def __init__(self, complaint: str) -> None:
+        super().__init__()
+        self.config = SimpleNamespace(is_encoder_decoder=True)
+        self.complaint = complaint
+
+    def forward(self, input_ids: Tensor, decoder_input_ids: Tensor | None = None) -> Tensor:
+        raise ValueError(self.complaint)
+
+
+@pytest.mark.parametrize("hint", ["decoder_input_ids", "input_ids or inputs_embeds"])
+def test_an_encoder_decoder_without_anything_to_decode_is_told_so(hint: str) -> None:
+    with pytest.raises(InvalidInput, match=r"Add decoder_input_ids, .*explain_continuation"):
+        whence.explain(Pair(f"You must give {hint}"), {"input_ids": torch.ones(1, 2).long()}, 0)
+
+
+def test_other_value_errors_are_the_models_own() -> None:
+    with pytest.raises(ValueError, match=r"^my own$"):
+        whence.explain(Pair("my own"), {"input_ids": torch.ones(1, 2).long()}, 0)
 
 
 def test_a_score_that_is_no_number_is_refused() -> None:

@@ -50,7 +50,7 @@ def test_other_methods_mean_the_same_position(model: SumSoFar) -> None:
     inputs = Spoken(*TEXTS)
 
     torch.testing.assert_close(
-        Occlusion(model, window=1).explain(inputs).score, whence.explain(model, inputs).score
+        Occlusion(model, value=0).explain(inputs).score, whence.explain(model, inputs).score
     )
 
 

@@ -50,6 +50,9 @@ WIDTH_4 = {
     "activation behind it": nn.Sequential(nn.Linear(4, 5), nn.GELU()),
     "residual sum": _Do(lambda x: x + F.linear(x, rand(4, 4))),
     "matrix product": _Do(lambda x: x @ rand(4, 5)),
+    "matrix product and sum of all tokens": _Do(
+        lambda x: torch.addmm(rand(5), x.view(-1, 4), rand(4, 5)).view(*x.shape[:2], 5).tanh()
+    ),
     "scaled": _Do(lambda x: F.linear(x, rand(5, 4)) * 2),
 }
 

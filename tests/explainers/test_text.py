@@ -290,9 +290,38 @@ def test_what_is_no_text_is_not_explained(name: str) -> None:
     assert list(ex.relevance) == ["input_ids"]
 
 
-def test_occlusion_replaces_tokens() -> None:
+def test_occlusion_needs_an_id_where_the_model_names_no_padding() -> None:
+    with pytest.raises(InvalidInput, match=r"Occlusion of token ids needs value=, .*names no padd"):
+        Occlusion(SumOfWords()).explain(Spoken("good film"), 1)
+
+
+@pytest.mark.parametrize("method", ["smoothgrad", "integrated-gradients"])
+def test_methods_that_need_numbers_say_how_to_give_embeddings(method: str) -> None:
+    with pytest.raises(InvalidInput, match=r"token ids\. Explain the embeddings: .*inputs_embeds"):
+        whence.explain(SumOfWords(), Spoken("good film"), 1, method)
+
+
+def test_integrated_gradients_of_embeddings_are_words_that_sum_to_the_score() -> None:
+    model, inputs = SumOfWords(), Spoken("un ##like ##ly good")
+    vectors = {"inputs_embeds": model.embedding(inputs["input_ids"]).detach()}
+    ex = whence.explain(
+        lambda inputs_embeds: model.classifier(inputs_embeds.sum(1)),
+        vectors, 1, "integrated-gradients", tokens=[inputs.tokens(0)],
+    )  # fmt: skip
+    shares = model.shares(inputs["input_ids"], 1).sum(-1)[0].detach()
+
+    assert isinstance(ex, TextExplanation)
+    assert ex.words == [["unlikely", "good"]]
+    torch.testing.assert_close(
+        ex.word_relevance[0], torch.stack([shares[1:4].sum(), shares[4]]), rtol=1e-9, atol=0
+    )
+
+
+@pytest.mark.parametrize("options", [{"value": 0}, {}], ids=["given", "the embedding's padding"])
+def test_occlusion_replaces_one_token_at_a_time(options: dict[str, int]) -> None:
     model, inputs = SumOfWords(), Spoken("good film")
-    ex = Occlusion(model, window=1, value=0).explain(inputs, 1)
+    model.embedding.padding_idx = None if options else 0
+    ex = Occlusion(model, **options).explain(inputs, 1)
     vectors, w = model.embedding.weight, model.classifier.weight[1]
     expected = ((vectors[inputs["input_ids"]] - vectors[0]) @ w).detach()
 

@@ -75,9 +75,7 @@ def test_patches_leave_the_scores_as_they_are(case: Case, patched: Path) -> None
 def test_attnlrp_is_that_of_lxt_in_each_dimension(case: Case, patched: Path) -> None:
     expected, target, _ = by_lxt(patched, case)
     model = build(case[0], case[2])
-    ex = whence.explain(
-        model, inputs(case[0], model), target, method="attnlrp", output=scores
-    )
+    ex = whence.explain(model, inputs(case[0], model), target, method="attnlrp", output=scores)
     R = ex.relevance["inputs_embeds"]
 
     assert distance(R, expected) < TOLERANCE

@@ -1,4 +1,4 @@
-"""The families of transformers, as Hugging Face writes them: unmodified, tiny, with random weights.
+"""The families of Hugging Face: its models as it writes them, tiny, with random weights.
 
 The table FAMILIES states for each how many of the operations that relevance passes have a published
 rule, and which pass it by the plain gradient. Adding a family is one line of the table.
@@ -17,7 +17,7 @@ from laws import rand
 transformers = pytest.importorskip("transformers", reason="explains its models")
 
 from whence._explanation import Explanation  # noqa: E402
-from whence.composites import CPLRP, AttnLRP, Composite  # noqa: E402
+from whence.composites import CPLRP, AttnLRP, Composite, MambaLRP  # noqa: E402
 from whence.explainers import LRP, audit  # noqa: E402
 from whence.targets import Weights  # noqa: E402
 
@@ -72,6 +72,8 @@ SWIN = {
 }  # fmt: skip
 CONVNEXT = {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2, "patch_size": 2}
 DISTIL = {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 4}
+SCANS = {"state_size": 4}
+GROUPED_SCANS = SCANS | {"num_heads": 4, "head_dim": 16, "n_groups": 2, "chunk_size": 4}
 PAIRED = {"text_config": SMALL, "vision_config": SEEING}
 
 
@@ -116,6 +118,7 @@ class Family:
     reads: str = "text"
     share: float = 1.0  # of the operations that relevance passes, by published rules
     plain: tuple[str, ...] = ()  # the operations that it passes by the plain gradient
+    rules: Callable[[], Composite] = AttnLRP
 
 
 def causal(name: str, *settings: dict[str, Any], **known: Any) -> Family:
@@ -181,10 +184,14 @@ FAMILIES: dict[str, Family] = {
     "clip": other("CLIP", "Model", "image and text", PAIRED, {"projection_dim": 16}),
     "whisper": other("Whisper", WRITING, "sound to text", LISTENING, BOTH_SIDES),
     "wav2vec2": other("Wav2Vec2", "ForCTC", "sound", LAYERS, HEARING),
+    "wavlm": other("WavLM", "ForCTC", "sound", LAYERS, HEARING),
+    "mamba": causal("Mamba", SCANS, rules=MambaLRP),
+    "mamba2": causal("Mamba2", GROUPED_SCANS, rules=MambaLRP),
 }  # fmt: skip
 CONFIGS = {"gemma3": "Gemma3TextConfig"}
 every_family = pytest.mark.parametrize("name", FAMILIES)
-attending = [name for name in FAMILIES if name != "convnext"]
+WITHOUT = {"convnext", "mamba", "mamba2"}
+attending = [name for name in FAMILIES if name not in WITHOUT]
 
 
 def build(name: str, dtype: torch.dtype = torch.float64, **settings: Any) -> nn.Module:
@@ -247,8 +254,8 @@ def assert_sound(ex: Explanation, inputs: dict[str, Tensor]) -> None:
 def test_a_family_is_explained_and_every_operation_has_a_published_rule(name: str) -> None:
     model, inputs, family = build(name), given(name), FAMILIES[name]
 
-    ex = explain(model, inputs, AttnLRP())
-    found = audit(model, inputs, ex.target, composite=AttnLRP(), output=scores)
+    ex = explain(model, inputs, family.rules())
+    found = audit(model, inputs, ex.target, composite=family.rules(), output=scores)
 
     assert_sound(ex, inputs)
     assert found.share == pytest.approx(family.share)
@@ -259,7 +266,7 @@ def test_a_family_is_explained_and_every_operation_has_a_published_rule(name: st
 def test_a_family_is_explained_in_float32(name: str) -> None:
     model, inputs = build(name, torch.float32), given(name, torch.float32)
 
-    ex = explain(model, inputs, AttnLRP(), ledger="summary")
+    ex = explain(model, inputs, FAMILIES[name].rules(), ledger="summary")
 
     assert_sound(ex, inputs)
 
@@ -304,6 +311,16 @@ def test_a_cache_of_keys_and_values_makes_no_difference(name: str) -> None:
     one, two = (LRP(call).explain(ids, target).relevance for call in (at_once, in_two_steps))
 
     torch.testing.assert_close(one, two, rtol=0, atol=2e-6 * float(one.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "opt", "gpt-oss", "falcon"])
+def test_padding_in_front_gets_nothing_either(name: str) -> None:
+    inputs = {key: each.flip(1) for key, each in given(name, torch.float32).items()}
+    model = build(name, torch.float32)
+    last = lambda output: output["logits"][:, -1]  # noqa: E731
+    ex = LRP(model, AttnLRP(), output=last).explain(inputs, 3, ledger="full")
+
+    assert_sound(ex, inputs)
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma3", "bert", "t5", "gpt-oss"])

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention.bias import causal_lower_right
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from laws import rand
@@ -26,6 +27,11 @@ Form = Callable[..., Tensor]
 def fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, **options: Any) -> Tensor:
     """One call of torch's kernel."""
     return F.scaled_dot_product_attention(q, k, v, mask, **options)
+
+
+def by_name(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """The same call without a position."""
+    return F.scaled_dot_product_attention(query=q, key=k, value=v, attn_mask=mask)
 
 
 def written_out(
@@ -218,6 +224,55 @@ def test_a_query_that_sees_nothing_stays_finite() -> None:
 
     assert all(R.isfinite().all() for R in ex.relevance)
     ex.ledger.check()
+
+
+LOWEST = torch.finfo(torch.float64).min
+
+
+@pytest.mark.parametrize("composite", [HALF, HELD], ids=["half", "held"])
+def test_a_query_that_sees_all_keys_at_the_lowest_number_closes(composite: Composite) -> None:
+    q, k, v = (each[:, 0] for each in qkv())  # where the fused kernel runs, its own gradient errs
+    mask = torch.zeros(4, 5).double()
+    mask[2] = LOWEST
+
+    ex = explain(fused, (q, k, v), composite, mask=mask)
+
+    assert all(R.isfinite().all() for R in ex.relevance)
+    ex.ledger.check()
+
+
+@pytest.mark.parametrize("mask", [torch.tensor([True, True, False, True, True]), rand(5, seed=4)])
+def test_a_mask_of_keys_alone_equals_the_same_for_every_query(mask: Tensor) -> None:
+    q, k, v = (each[:, 0] for each in qkv())  # torch takes such a mask without heads only
+
+    one = explain(fused, (q, k, v), mask=mask)
+    other = explain(fused, (q, k, v), mask=mask.expand(4, 5))
+
+    torch.testing.assert_close(one.relevance, other.relevance)
+    one.ledger.check()
+
+
+def test_torchs_causal_bias_is_the_mask_that_it_stands_for() -> None:
+    q, k, v = qkv(keys=7)
+    mask = torch.ones(4, 7, dtype=torch.bool).tril(3)
+
+    one = explain(by_name, (q, k, v), mask=causal_lower_right(4, 7))
+    other = explain(fused, (q, k, v), mask=mask)
+
+    assert torch.equal(one.output, other.output)
+    assert all(map(torch.equal, one.relevance, other.relevance))
+
+
+def test_torchs_causal_bias_hides_keys_under_dropout_too() -> None:
+    q, k, v = qkv(queries=2, keys=5)
+    first = lambda *given: fused(*given, mask=causal, dropout_p=0.2)[..., :1, :]  # noqa: E731
+    causal = causal_lower_right(2, 5)
+
+    R_q, R_k, R_v = LRP(first, HALF).explain((q, k, v), Weights(rand(2, 1, 3))).relevance
+
+    assert R_q[..., 0, :].any()
+    assert not R_k[..., 4:, :].any()
+    assert not R_v[..., 4:, :].any()
 
 
 # -- the policies ---------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ OTHER = {
     "Hold",
     "MaxPool",
     "Pass",
+    "Proportional",
     "RecurrentCell",
     "Rule",
     "SignalTakesAll",

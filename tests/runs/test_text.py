@@ -40,7 +40,9 @@ def test_a_text_gets_a_page_a_picture_and_numbers(tmp_path: Path) -> None:
     assert told["conserves"]
     assert 0 <= told["first_token_share"] <= 1
     assert answer.records[0] == told
-    assert ">good</span>" in (tmp_path / "text" / "lrp.html").read_text(encoding="utf-8")
+    page = (tmp_path / "text" / "lrp.html").read_text(encoding="utf-8")
+    assert ">good</span>" in page
+    assert f"<h1>{NET}: lrp for {told['target']}</h1>" in page
     assert width == 640
 
 
@@ -53,6 +55,19 @@ def test_a_contrast_alone_is_the_highest_against_the_second(tmp_path: Path) -> N
 
     assert alone.records[0]["target"] == f"{first}, not {second}"
     assert alone.records[0]["word_relevance"] == named.records[0]["word_relevance"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [({"target": "3"}, "positive"), ({"contrast": "3, 1"}, "positive, not negative")],
+)
+def test_classes_that_are_asked_for_by_number_are_called_by_name(
+    arguments: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    subjects = runs.find_texts("A wonderful film.")
+    (answer,) = runs.explain_texts(subjects, runs.ask_texts(NET, **arguments), tmp_path)
+
+    assert answer.records[0]["target"] == words
 
 
 def test_a_bad_line_is_reported_and_loses_nothing(tmp_path: Path) -> None:

@@ -139,3 +139,8 @@ def test_names_lists_models_then_data_sets_with_a_line_each() -> None:
 
 def test_a_model_prints_what_goes_in_and_out() -> None:
     assert repr(zoo.model("digits-cnn")) == "Model('digits-cnn', 1 x 32 x 32 -> 10 classes)"
+
+
+def test_a_folder_without_a_model_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=rf"The folder {tmp_path} must hold .*config\.json"):
+        zoo.model(str(tmp_path))

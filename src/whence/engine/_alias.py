@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from whence._errors import UnsupportedModel
 from whence.engine._tape import Op, Value
 
 

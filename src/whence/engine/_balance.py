@@ -70,6 +70,7 @@ def _balance(
             return
     row.handle("absolute_in", [_size(value, message) for value, message in below])
     row.handle("absolute_out", [_size(value, message) for value, message in above])
+    row.settle()
 
 
 def _factors(value: Value, message: Message) -> tuple[Tensor, Tensor | None]:

@@ -17,14 +17,13 @@ from torch.nn.attention.bias import CausalBias
 Number = int | float
 
 
-def with_plain_mask(
-    args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Callable[[], Tensor] | None:
+def with_plain_mask(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Tensor] | None:
     """Attention whose mask is torch's `CausalBias`, with the truth values that it stands for."""
     mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
     if not isinstance(mask, CausalBias):
         return None
-    seen = mask._materialize(args[0].device)
+    query = args[0] if args else kwargs["query"]
+    seen = mask._materialize(query.device)
     if len(args) > 3:
         args = (*args[:3], seen, *args[4:])
     else:
@@ -47,6 +46,8 @@ def dropped_attention(
     if enable_gqa:
         groups = query.shape[-3] // key.shape[-3]
         key, value = (each.repeat_interleave(groups, -3) for each in (key, value))
+    if isinstance(attn_mask, CausalBias):
+        attn_mask = attn_mask._materialize(query.device)
     scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
     if is_causal:
         kept = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()

@@ -49,6 +49,19 @@ class Row:
             self.per_sample = False
             self._sums = {name: total.sum().view(1) for name, total in self._sums.items()}
 
+    def settle(self) -> None:
+        """Book as a whole what closes as a whole and not by rows: its first axis, as long as the
+        batch by chance, is of layers, directions or steps on one side."""
+        if not self.per_sample or self.closes():
+            return
+        rows, self._sums = (
+            self._sums,
+            {name: each.sum().view(1) for name, each in self._sums.items()},
+        )
+        self.per_sample = not self.closes()
+        if self.per_sample:
+            self._sums = rows
+
     def arrive(self, r_out: Tensor) -> None:
         """Enter what came from above."""
         self.balanced = True

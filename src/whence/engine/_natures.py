@@ -139,7 +139,8 @@ def _book_rounding(node: Node) -> None:
         return
     eps = torch.finfo(narrow).eps
     if eps > torch.finfo(wide).eps and eps > torch.finfo(c.dtype).eps:
-        node.book(bias=c * (node.output - node.input()))
+        # a mask may have become minus infinity, and c = 0
+        node.book(bias=torch.where(c == 0, 0, c * (node.output - node.input())))
 
 
 def _homogeneous(node: Node, c: Tensor | None, degree: int) -> Tensor | None:

@@ -15,6 +15,7 @@ _CHANNELS_FIRST = ("conv", "batch_norm", "group_norm", "instance_norm", "local_r
 _CHANNELS_LAST = ("linear", "embedding", "layer_norm", "rms_norm", "lstm", "gru", "rnn")
 _ELEMENTWISE = ("pointwise", "scale", "sum", "product", "softmax")
 _KEEPS_PLACES = {"dropout", "contiguous", "clone", "to", "float", "double", "half", "bfloat16"}
+_VIEWS = ("view", "reshape")
 
 
 def masks_at(tape: Tape, conditions: Mapping[str, Any]) -> dict[int, list[tuple[str, Tensor]]]:
@@ -86,17 +87,20 @@ def _channel_axis(name: str, value: Value) -> int:
 
 def _placing(value: Value) -> Op | None:
     """The nearest operation above which the place of the channels is known."""
-    waiting, seen = [value], set[int]()
+    waiting, seen = [(value, False)], set[int]()
     while waiting:
-        current = waiting.pop(0)
+        current, viewed = waiting.pop(0)
         op = current.op
         if op is None or id(current) in seen:
             continue
         seen.add(id(current))
-        if _is_channels_first(op) or _is_channels_last(op):
+        if _is_channels_last(op) or (_is_channels_first(op) and not viewed):
             return op
         if op.nature in _ELEMENTWISE or op.name in _KEEPS_PLACES:
-            waiting.extend(each for each in op.inputs if each.shape == current.shape)
+            waiting.extend((each, viewed) for each in op.inputs if each.shape == current.shape)
+        elif op.name in _VIEWS:  # may merge or part batch and tokens, and leave the last axis
+            last = current.shape[-1]
+            waiting.extend((each, True) for each in op.inputs if each.shape[-1:] == (last,))
     return None
 
 
@@ -105,6 +109,7 @@ def _is_channels_first(op: Op) -> bool:
 
 
 def _is_channels_last(op: Op) -> bool:
-    matrix = op.name in ("matmul", "mm", "bmm") and op.nature == "linear"
-    on_the_right = matrix and isinstance(op.argument(1, "other"), Tensor)
+    matrix = op.name in ("matmul", "mm", "bmm", "addmm") and op.nature == "linear"
+    place, name = (2, "mat2") if op.name == "addmm" else (1, "other")
+    on_the_right = matrix and isinstance(op.argument(place, name), Tensor)
     return op.name.startswith(_CHANNELS_LAST) or on_the_right

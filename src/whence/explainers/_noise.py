@@ -15,7 +15,7 @@ from whence.explainers._gradient import InputGradient
 from whence.explainers._inputs import Inputs
 from whence.explainers._score import answer, fix_target
 from whence.explainers._text import as_text, read_texts
-from whence.explainers._wrapped import average, wrapped
+from whence.explainers._wrapped import INSTEAD_OF_IDS, average, wrapped
 from whence.targets import Each
 
 
@@ -92,7 +92,7 @@ class SmoothGrad(Explainer):
 
 def _noisy(x: Tensor, noise: Tensor, level: float) -> Tensor:
     if not x.is_floating_point():
-        raise InvalidInput("Noise cannot be added to token ids; explain the embeddings instead.")
+        raise InvalidInput(f"Noise cannot be added to token ids. {INSTEAD_OF_IDS}")
     rows = x.flatten(1)
     spread = (rows.amax(1) - rows.amin(1)).view(-1, *[1] * (x.dim() - 1))
     return x + level * spread * noise

@@ -16,7 +16,7 @@ from whence.explainers._gradient import InputGradient
 from whence.explainers._inputs import Inputs
 from whence.explainers._score import answer, fix_target
 from whence.explainers._text import as_text, read_texts
-from whence.explainers._wrapped import average, wrapped
+from whence.explainers._wrapped import INSTEAD_OF_IDS, average, wrapped
 from whence.targets import Each
 
 
@@ -90,7 +90,7 @@ class IntegratedGradients(Explainer):
 
     def _base(self, leaf: Tensor) -> Tensor:
         if not leaf.is_floating_point():
-            raise InvalidInput("There is no path between token ids; explain the embeddings.")
+            raise InvalidInput(f"There is no path between token ids. {INSTEAD_OF_IDS}")
         try:
             return torch.as_tensor(self.baseline).to(leaf).expand_as(leaf).contiguous()
         except RuntimeError as error:

@@ -13,6 +13,12 @@ from whence.explainers._samples import for_samples
 from whence.explainers._tape import stack_explanations
 from whence.targets import Each, Target
 
+INSTEAD_OF_IDS = (
+    'Explain the embeddings: {"inputs_embeds": model.get_input_embeddings()(ids), '
+    '"attention_mask": mask} with tokens=; for a model that takes none, give as model a function '
+    "of what follows its embedding."
+)
+
 
 def wrapped(model: Any, default: Callable[[Any], Explainer]) -> Explainer:
     """The explainer to wrap: the one given, or the default one around a model."""

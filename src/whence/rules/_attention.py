@@ -128,7 +128,7 @@ def _blocks(node: Node, c: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor | No
     step = max(1, _BLOCK // max(1, c[..., 0].numel() // queries * keys))
     for begin in range(0, queries, step):
         rows = slice(begin, begin + step)
-        S, M = Q[..., rows, :] @ K.mT, None
+        S, M, P = Q[..., rows, :] @ K.mT, None, None
         if given.get("is_causal"):
             order = torch.arange(queries, device=S.device)[rows]
             S = S.masked_fill(order[:, None] < torch.arange(keys, device=S.device), -torch.inf)
@@ -137,9 +137,9 @@ def _blocks(node: Node, c: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor | No
             if part.dtype == torch.bool:
                 S = S.masked_fill(~part, -torch.inf)
             else:
-                M = _from_top(part)
-        P = (S if M is None else S + part).softmax(-1)
-        S = S if M is None else S + M
+                M, P = _from_top(part), (S + part).softmax(-1)
+                S = S + M
+        P = S.softmax(-1) if P is None else P
         if mask is not None or given.get("is_causal"):
             P = P.masked_fill(S.isneginf().all(-1, keepdim=True), 0)  # as torch has it
             hidden = P == 0

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,14 @@ class TextQuestion:
             return (
                 "the highest score, not the second"
                 if self.contrast == RUNNER_UP
-                else (", not ".join(part.strip() for part in self.contrast.split(",")))
+                else ", not ".join(map(self.called, self.contrast.split(",")))
             )
-        return self.target or HIGHEST
+        return HIGHEST if self.target is None else self.called(self.target)
+
+    def called(self, target: str) -> str:
+        """A class by its name, where its number was given."""
+        name, classes = target.strip(), self.net.classes
+        return classes[int(name)] if name.isdecimal() and int(name) < len(classes) else name
 
     @property
     def task(self) -> str:
@@ -137,9 +142,12 @@ def _write(
     )
     if not isinstance(found, TextExplanation):
         raise InvalidInput(f"{question.net.name} does not tell its tokens.")
+    words = _in_words(question, subject, _top(question, found, position))
+    found = replace(found, labels=(words,))
     record = _record(subject, question, asked, found, position) | {"asked": stamp}
     folder.mkdir(parents=True, exist_ok=True)
-    _safely(_file(folder, asked, ".html"), found.to_html)
+    title = f"{question.net.name}: {asked.kind.name} for {words}"
+    _safely(_file(folder, asked, ".html"), lambda path: found.to_html(path, title=title))
     page = viz.draw_texts(found.rows())
     _safely(_file(folder, asked, ".png"), lambda path: viz.save(page, path))
     # Last, since it says that the others are complete.
@@ -251,7 +259,7 @@ def _record(
 def _in_words(question: TextQuestion, subject: TextSubject, top: list[dict[str, Any]]) -> str:
     """The target, with the name of the class or token that came out highest."""
     if subject.target is not None:
-        return subject.target
+        return question.called(subject.target)
     if question.contrast == RUNNER_UP:
         return f"{top[0]['class']}, not {top[1]['class']}"
     return str(top[0]["class"]) if question.words == HIGHEST else question.words

@@ -78,6 +78,10 @@ def model(name: str, root: str | Path | None = None, *, pretrained: bool = True)
         return MODEL_PREFIXES[prefix][2](rest, root, pretrained)
     if name not in MODELS and Path(name, "config.json").is_file():
         return huggingface_model(name, root, pretrained)
+    if name not in MODELS and Path(name).is_dir():
+        raise InvalidInput(
+            f"The folder {name} must hold a model as transformers saves it, with a config.json."
+        )
     if name not in MODELS:
         known = [*MODELS, *(f"{prefix}:{entry[0]}" for prefix, entry in MODEL_PREFIXES.items())]
         raise InvalidInput(unknown("model", name, known))

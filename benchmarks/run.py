@@ -10,6 +10,10 @@ growth of the peak resident size above the loaded model, each in a fresh process
 The C library may give freed memory back to the system and fetch it again page by page, which costs
 up to a seventh of a gradient, by the luck of the heap's layout. So the runs here tell it to keep
 what it has, as a server would (MALLOC_TRIM_THRESHOLD_); `--allocator default` leaves it alone.
+
+A thread that waits for the next parallel part spins by default, which counts as CPU time though it
+is no work, and punishes whatever does small things in between. The threads here sleep
+(OMP_WAIT_POLICY), for all methods alike.
 """
 
 import argparse
@@ -27,8 +31,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-# Read by the C library when the process starts.
+# Read by the C and OpenMP libraries when the process starts.
 _KEEP = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
+_SLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}
 SHAPES = {
     "vgg16": (3, 224, 224),
     "resnet50": (3, 224, 224),
@@ -55,8 +60,9 @@ def main() -> None:
     parser.add_argument("--allocator", choices=["keep", "default"], default="keep")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.allocator == "keep" and not options.memory_of and _KEEP.keys() - os.environ.keys():
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**_KEEP, **os.environ})
+    wanted = _SLEEP | (_KEEP if options.allocator == "keep" else {})
+    if not options.memory_of and wanted.keys() - os.environ.keys():
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**wanted, **os.environ})
     torch.set_num_threads(2)
     torch.manual_seed(0)
     if options.memory_of:

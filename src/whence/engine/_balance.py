@@ -39,14 +39,25 @@ def relevance_of(value: Value, message: Message) -> Tensor:
     return R if message.R is None else R + message.R
 
 
+def enter_known(op: Op, arrived: list[Message | None], row: Row, ledger: Ledger) -> None:
+    """Enter what arrived before the rule runs, where the operation above has summed it."""
+    totals = [message.total for message in arrived if message is not None]
+    if _balances(op, ledger) and len(totals) == 1 and totals[0] is not None:
+        row.arrive(totals[0])
+
+
 def enter(
     op: Op, arrived: list[Message | None], sent: list[Message | None], row: Row, ledger: Ledger
 ) -> None:
     """Enter what arrived and what was sent, at operations that are to balance; drop empty rows."""
-    if ledger.detail == "full" or op.nature in _ALWAYS_BALANCED:
+    if _balances(op, ledger):
         _balance(op, arrived, sent, row, ledger)
     elif not row._sums:
         ledger.rows.pop()
+
+
+def _balances(op: Op, ledger: Ledger) -> bool:
+    return ledger.detail == "full" or op.nature in _ALWAYS_BALANCED
 
 
 def _balance(
@@ -63,7 +74,9 @@ def _balance(
         for value, message in above:
             row.arrive(_total(value, message))
     for value, message in below:
-        row.send(_total(value, message))
+        total = _total(value, message)
+        message.total = total if total.dim() == 1 else None
+        row.send(total)
     if ledger.detail == "summary":
         row.handle("absolute_in", [_size(value, message, part=True) for value, message in below])
         if row.closes():

@@ -13,10 +13,11 @@ class Message:
 
     Below a ReLU with output y the coefficient counts only where y > 0. The mask waits in `gate`:
     rules that multiply by y anyway take `loose` and y as they are, and save a pass. `fresh` says
-    that nothing else holds the coefficient's memory, so that sums may be made in it.
+    that nothing else holds the coefficient's memory, so that sums may be made in it. `total` is the
+    sum of R for each sample, once somebody has computed it.
     """
 
-    __slots__ = ("R", "_c", "fresh", "gate")
+    __slots__ = ("R", "_c", "fresh", "gate", "total")
 
     def __init__(
         self,
@@ -25,8 +26,9 @@ class Message:
         gate: Tensor | None = None,
         *,
         fresh: bool = False,
+        total: Tensor | None = None,
     ) -> None:
-        self._c, self.R, self.gate, self.fresh = c, R, gate, fresh
+        self._c, self.R, self.gate, self.fresh, self.total = c, R, gate, fresh, total
 
     @property
     def c(self) -> Tensor | None:

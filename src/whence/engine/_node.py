@@ -77,6 +77,11 @@ class Node:
             self.row.arrive(total)
 
     @property
+    def counting(self) -> bool:
+        """Whether the ledger still wants the sum of R at the output."""
+        return self.row is not None and not self.row.balanced
+
+    @property
     def booking(self) -> bool:
         """Whether anybody reads the ledger; booking costs a pass over the tensor."""
         return self.row is not None

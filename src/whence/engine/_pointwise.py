@@ -34,7 +34,7 @@ def send_pointwise(node: Node) -> list[Message | None]:
 def _behind_relu(node: Node, message: Message) -> Message:
     gate, c = known(node.op.outputs[0]), message.c
     if c is not None and gate.dtype == c.dtype and not node.context.graph:
-        return Message(c, message.R, gate=gate)
+        return Message(c, message.R, gate=gate, total=message.total)  # x c [x > 0] = y c
     return Message(node.vjp([c])[0], message.R)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from whence._errors import UnsupportedOperations
 from whence.engine._adjoints import known
-from whence.engine._balance import enter, relevance_of, row_for
+from whence.engine._balance import enter, enter_known, relevance_of, row_for
 from whence.engine._context import Context
 from whence.engine._ledger import Ledger
 from whence.engine._linear import Linear
@@ -159,6 +159,7 @@ def _send(
     row = None
     if ledger is not None:
         row = row_for(op, ledger)
+        enter_known(op, arrived, row, ledger)
     node = (Linear if op.nature == "linear" else Node)(op, arrived, context, row)
     sent = SENDERS[op.nature](node) if rule is None else rule.send(node)
     if context.held:

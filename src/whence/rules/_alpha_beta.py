@@ -109,23 +109,23 @@ def shared_out(linear: Linear, total: Tensor, part: float = 1.0, *, never_empty:
     """
     pair = linear.pair
     assert pair is not None
-    booking = linear.booking
+    booking, counting = linear.booking, linear.counting
 
     def function(c: Tensor, z: Tensor, t: Tensor, out: Tensor | None) -> tuple[Tensor, ...]:
         R = c * z
         if never_empty:
             tiny = torch.finfo(t.dtype).tiny
             s = _divided(R, t.clamp(min=tiny) if part > 0 else t.clamp(max=-tiny), part, out)
-            return (s, R.sum(1)) if booking else (s,)
+            return (s, R.sum(1)) if counting else (s,)
         s, dropped = _quotient(R, t, part, out)
-        return (s, R.sum(1), dropped) if booking else (s,)
+        booked = (dropped,) if booking else ()
+        return (s, *booked, R.sum(1)) if counting else (s, *booked)
 
     s, *sums = streamed(function, *pair, total, write=True)
-    if booking:
-        if not linear.row.balanced:
-            linear.arrived(sums[0])
-        if not never_empty:
-            linear.book(dropped=part * sums[1])
+    if counting:
+        linear.arrived(sums.pop())
+    if booking and not never_empty:
+        linear.book(dropped=part * sums[0])
     return s
 
 

@@ -82,18 +82,32 @@ class Epsilon(Rule):
             return self._shared(linear, linear.z, linear.bias, linear.let_through(linear.z))
         c, z = pair
         eps = stabiliser(linear.let_through(z), self.epsilon, self.scale, linear.row_axes)
-        rows = [linear.rows(each) for each in (c, z, eps)]
-        if not linear.booking:
-            s, *_ = streamed(_damped, *rows, write=True)
-            return [Message(linear.transpose(s.view(z.shape)), fresh=True)]
-        gated = linear.message.gate is z
-        s, total, absorbed = streamed(_gated_and_booked if gated else _booked, *rows, write=True)
-        shape = z.shape[: z.dim() - len(linear.row_axes)]
-        linear.arrived(total.view(shape))
-        linear.book(epsilon=absorbed.view(shape))
-        s = s.view(z.shape)
-        book_bias(linear, linear.bias, s)
+        rows, gated = [linear.rows(each) for each in (c, z, eps)], linear.message.gate is z
+        if linear.counting:
+            linear.arrived(streamed(_relevance, *rows[:2])[1].view(_rows_of(z, linear)))
+        if gated:  # z >= 0, and the sum over the stabiliser's shares is one over s
+            s = streamed(_gated, *rows, write=True)[0].view(z.shape)
+            self._book_gated(linear, s, eps)
+        elif linear.booking:
+            s, absorbed = streamed(_booked, *rows, write=True)
+            linear.book(epsilon=absorbed.view(_rows_of(z, linear)))
+            s = s.view(z.shape)
+            book_bias(linear, linear.bias, s)
+        else:
+            s = streamed(_damped, *rows, write=True)[0].view(z.shape)
         return [Message(linear.transpose(s), fresh=True)]
+
+    def _book_gated(self, linear: Linear, s: Tensor, eps: Tensor) -> None:
+        """Book b_j s_j and eps_j s_j from one sum over space."""
+        if not linear.booking:
+            return
+        space = s.dim() - 2 if linear.bias is not None and linear.bias.dim() > 1 else 0
+        if space and s.dim() - len(linear.row_axes) == 1:
+            sums = s.flatten(2).sum(2)  # (batch, channels)
+            linear.book(bias=sums * linear.bias.flatten(), epsilon=sums.sum(1) * eps.flatten())
+            return
+        linear.book(epsilon=s * eps)
+        book_bias(linear, linear.bias, s)
 
     def _shared(
         self, linear: Linear, z: Tensor, bias: Tensor | None, scale: Tensor
@@ -109,26 +123,30 @@ class Epsilon(Rule):
         return _through(linear, s, bias)
 
 
+def _rows_of(z: Tensor, linear: Linear) -> torch.Size:
+    return z.shape[: z.dim() - len(linear.row_axes)]
+
+
+def _relevance(c: Tensor, z: Tensor, out: None) -> tuple[None, Tensor]:
+    return None, dot(c, z)
+
+
 def _damped(c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None) -> tuple[Tensor]:
     """s = c z / (z + eps sgn z), in which the signs cancel."""
     size = z.abs()
     return (torch.mul(c / (size + eps), size, out=out),)
 
 
-def _booked(c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """The same, with the sums of R = z c and of eps_j s_j sgn z_j = eps R / (|z| + eps)."""
+def _gated(c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None) -> tuple[Tensor]:
+    """The same for z >= 0."""
+    return (torch.mul(c / (z + eps), z, out=out),)
+
+
+def _booked(c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The same, with the sum of eps_j s_j sgn z_j = eps R / (|z| + eps)."""
     size = z.abs()
     part = c / (size + eps)
-    s = torch.mul(part, size, out=out)
-    return s, dot(c, z), _per_row(eps, c) * dot(part, z)
-
-
-def _gated_and_booked(
-    c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The same for z >= 0."""
-    s = torch.mul(c / (z + eps), z, out=out)
-    return s, dot(c, z), _per_row(eps, c) * s.sum(1)
+    return torch.mul(part, size, out=out), _per_row(eps, c) * dot(part, z)
 
 
 def _per_row(eps: Tensor, c: Tensor) -> Tensor:

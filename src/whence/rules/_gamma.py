@@ -86,14 +86,14 @@ class Gamma(Rule):
         s = c |z| / (|z| + gamma (z+ + max(-z, 0))).
         """
         assert linear.pair is not None
-        booking, gamma = linear.booking, self.gamma
+        counting, gamma = linear.counting, self.gamma
 
         def function(c: Tensor, z: Tensor, plus: Tensor, out: Tensor | None) -> tuple[Tensor, ...]:
             size = z.abs()
             total = torch.add(plus, (-z).clamp_(min=0)).mul_(gamma).add_(size)
             tiny = torch.finfo(z.dtype).tiny
             s = torch.div(c * size, total.clamp_(min=tiny), out=out)
-            return (s, dot(c, z)) if booking else (s,)
+            return (s, dot(c, z)) if counting else (s,)
 
         c, z = linear.pair
         s, *sums = streamed(function, c, z, sides.plus, write=True)

@@ -31,7 +31,7 @@ from torch.nn.utils.rnn import pad_sequence
 import whence
 from whence import viz, zoo
 from whence._errors import NotAvailable
-from whence.runs import blank_words, compare_areas, delete_words, random_orders
+from whence.metrics import Batch, Case, WordDeleting, paired_difference
 from whence.viz import Drawing
 
 NAMES = {"newsgroups-cnn": "CNN", "newsgroups-svm": "SVM"}
@@ -229,43 +229,41 @@ def measure(reader: Reader, test: zoo.Texts, out: Path, console: Console, most: 
     fits = torch.tensor([SHORTEST <= len(row) <= LONGEST for row in reader.rows])
     chosen = (fits & (reader.predicted == test.labels)).nonzero().squeeze(1)
     chosen = some(chosen, most)
-    part, labels = reader.inputs(chosen), test.labels[chosen]
+    batch = Batch(
+        reader.net.module,
+        reader.inputs(chosen),
+        test.labels[chosen],
+        ids=[test.names[number] for number in chosen.tolist()],
+    )
     place = {number: row for row, number in enumerate(chosen.tolist())}
-    orders = {}
+    deleting = WordDeleting(how="blank", most=MOST, step=STEP, runs=RUNS, short="refuse")
+    scores = {}
     for method in ("lrp", "sensitivity"):
-        values = torch.zeros(part["input_ids"].shape)
+        values = torch.zeros(batch.x.shape)
         for group in track(reader.groups(chosen), f"explaining, {method}"):
             found = relevance(reader, group, test.labels[group], method)
             values[[place[number] for number in group.tolist()], : found.shape[1]] = found
-        orders[method] = values
-    orders["random"] = random_orders(part["attention_mask"], RUNS)
-    curves = [
-        curve
-        for method in track(list(orders), "deleting words")
-        for curve in delete_words(
-            reader.net.module,
-            part,
-            labels,
-            {method: orders[method]},
-            most=MOST,
-            delete=blank_words,
-            step=STEP,
-        )
-    ]
-    lrp = curves[0]
+        with console.status(f"deleting words, {method}"):
+            scores[method] = deleting.measure(Case(batch, values))
+    with console.status("deleting words, random"):
+        random = replace(deleting, order="random")
+        scores["random"] = random.measure(Case(batch, torch.zeros(batch.x.shape)))
+    curves = {name: each.curves["word-deleting"] for name, each in scores.items()}
+    deleted = curves["lrp"].x
+    areas = {name: 1 - each.values for name, each in scores.items()}
     lines = [
-        [each.method, *(f"{value:.0%}" for value in each.accuracies[::2].tolist()),
-         f"{each.areas.mean():.3f}"]
-        for each in curves
+        [name, *(f"{value:.0%}" for value in each.y.mean(0)[::2].tolist()),
+         f"{areas[name].mean():.3f}"]
+        for name, each in curves.items()
     ]  # fmt: skip
     console.print(f"\n{reader.name}: accuracy as words go, {len(chosen)} messages judged right")
-    console.print(viz.table(["order", *(f"{int(k)}" for k in lrp.deleted[::2]), "area"], lines))
+    console.print(viz.table(["order", *(f"{int(k)}" for k in deleted[::2]), "area"], lines))
     console.print("Area under the curve, smaller is better; LRP's less the others', 95 %:")
-    for each in curves[1:]:
-        console.print(f"  {each.method}: {compare_areas(lrp, each)}")
+    for name in ("sensitivity", "random"):
+        console.print(f"  {name}: {paired_difference(areas['lrp'], areas[name])}")
     figure = viz.curves(
-        {each.method: each.curve.numpy() for each in curves},
-        x=lrp.deleted.numpy(),
+        {name: each.y.numpy() for name, each in curves.items()},
+        x=deleted.numpy(),
         xlabel="words deleted",
         ylabel="accuracy (band: standard error)",
         title=f"{reader.name}: how fast accuracy falls as words are deleted",

@@ -9,25 +9,20 @@ follows [arras2017]: sentences of at least ten words lose up to five, and are re
 them. From sentences that were classified right the words that speak most for the true class go
 first, and accuracy should fall; from those that were classified wrong the words that speak most
 against it, and accuracy should rise. Sensitivity has no sign: its largest values go first in both.
+The random order is the mean of ten.
 """
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import track
 
 import whence
 from whence import viz, zoo
-from whence.runs import (
-    WordsDeleted,
-    compare_areas,
-    delete_words,
-    random_orders,
-    remove_words,
-)
+from whence.metrics import Batch, Case, Scores, WordDeleting, paired_difference
 
 # The tutorial's sentences with their true class: 0 very negative, 4 very positive.
 SENTENCES = (
@@ -102,60 +97,52 @@ def measure(net: zoo.Model, data: str, out: Path, most: int | None, console: Con
     test = zoo.dataset("sst", data)
     long = [i for i, text in enumerate(test.texts) if len(zoo.split_words(text)) >= SHORTEST]
     long = long[:most]
-    inputs = net.preprocess([test.texts[i] for i in long])
-    labels = test.labels[long]
-    with torch.no_grad():
-        right = net.module(**inputs).argmax(1) == labels
-    console.print(
-        f"\n{len(long)} sentences of ten words or more; {int(right.sum())} classified right"
-    )
-    values = {}
+    inputs, labels = dict(net.preprocess([test.texts[i] for i in long])), test.labels[long]
+    batch = Batch(net.module, inputs, labels, ids=[test.names[i] for i in long])
+    cases = {}
     for method in track(METHODS, "explaining"):
-        found = whence.explain(net.module, dict(inputs), labels, method=method, batch_size=128)
-        values[method] = found.relevance["input_ids"]
-    for name, chosen in (("right", right), ("wrong", ~right)):
-        part = {key: value[chosen] for key, value in inputs.items()}
-        orders = {"random": random_orders(part["attention_mask"], RUNS)}
-        for method in METHODS:
-            signed = name == "wrong" and method != "sensitivity"
-            orders[method] = (-1 if signed else 1) * values[method][chosen]
-        curves = [
-            curve
-            for method in track([*METHODS, "random"], f"deleting words, judged {name}")
-            for curve in delete_words(
-                net.module,
-                part,
-                labels[chosen],
-                {method: orders[method]},
-                most=MOST,
-                delete=remove_words,
-            )
-        ]
-        report(name, curves, out, console)
+        found = whence.explain(net.module, inputs, labels, method=method, batch_size=128)
+        cases[method] = Case(batch, found.relevance, explanation=found)
+    right = int((batch.untouched.argmax(1) == labels).sum())
+    console.print(f"\n{len(long)} sentences of ten words or more; {right} classified right")
+    for judged in ("right", "wrong"):
+        deleting = WordDeleting(texts=judged, how="remove", most=MOST, runs=RUNS, short="refuse")
+        strongest, random = replace(deleting, order="morf"), replace(deleting, order="random")
+        scores = {}
+        for method in track(METHODS, f"deleting words, judged {judged}"):
+            metric = strongest if method == "sensitivity" else deleting
+            scores[method] = metric.measure(cases[method])
+        scores["random"] = random.measure(cases["lrp"])
+        report(judged, scores, out, console)
 
 
-def report(name: str, curves: list[WordsDeleted], out: Path, console: Console) -> None:
-    """A table of accuracies and areas, and the curves as a picture."""
-    lrp, falls = curves[0], name == "right"
+def report(judged: str, scores: dict[str, Scores], out: Path, console: Console) -> None:
+    """A table of accuracies and areas under the curve, and the curves as a picture."""
+    falls = judged == "right"
+    areas = {name: 1 - each.values if falls else each.values for name, each in scores.items()}
+    chosen = ~areas["lrp"].isnan()
+    found = {name: each.curves["word-deleting"] for name, each in scores.items()}
+    curves = {name: each.y[chosen].numpy() for name, each in found.items()}
+    deleted = found["lrp"].x.numpy()
     lines = [
-        [each.method, *(f"{value:.0%}" for value in each.accuracies.tolist()),
-         f"{each.areas.mean():.3f}"]
-        for each in curves
-    ]  # fmt: skip
-    console.print(f"\nAccuracy as 0 to {MOST} words go, {len(lrp.curve)} sentences judged {name}:")
-    console.print(viz.table(["order", *(f"{int(k)}" for k in lrp.deleted), "area"], lines))
+        [name, *(f"{value:.0%}" for value in curve.mean(0)), f"{areas[name][chosen].mean():.3f}"]
+        for name, curve in curves.items()
+    ]
+    count = int(chosen.sum())
+    console.print(f"\nAccuracy as 0 to {MOST} words go, {count} sentences judged {judged}:")
+    console.print(viz.table(["order", *(f"{int(k)}" for k in deleted), "area"], lines))
     better = "smaller" if falls else "larger"
     console.print(f"Area under the curve, {better} is better; LRP's less the others', 95 %:")
-    for each in curves[1:]:
-        console.print(f"  {each.method}: {compare_areas(lrp, each)}")
+    for name in list(areas)[1:]:
+        console.print(f"  {name}: {paired_difference(areas['lrp'], areas[name])}")
     figure = viz.curves(
-        {each.method: each.curve.numpy() for each in curves},
-        x=lrp.deleted.numpy(),
+        curves,
+        x=deleted,
         xlabel="words deleted",
         ylabel="accuracy (band: standard error)",
-        title=f"Sentences judged {name}: accuracy should {'fall' if falls else 'rise'}",
+        title=f"Sentences judged {judged}: accuracy should {'fall' if falls else 'rise'}",
     )
-    viz.save(figure, out / f"deleting-{name}.png")
+    viz.save(figure, out / f"deleting-{judged}.png")
 
 
 if __name__ == "__main__":

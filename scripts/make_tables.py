@@ -1,4 +1,4 @@
-"""Writes what is generated in the documentation: tables of methods and rules, and one picture.
+"""Writes what is generated in the documentation: tables of methods, rules and metrics, one picture.
 
     python scripts/make_tables.py          write what changed
     python scripts/make_tables.py --check  write nothing; exit status 1 if something would change
@@ -16,7 +16,7 @@ from whence.runs import catalogue, readme_picture
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "pictures" / "digits.png"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "rules.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "rules.md", ROOT / "docs" / "metrics.md")
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -31,10 +31,14 @@ def tables() -> dict[str, str]:
         for line in found["composites"]
     ]
     rules = [(f"`{line.name}`", line.summary, line.papers) for line in found["rules"]]
+    metrics = [
+        (f"`{line.name}`", line.decomposes, line.summary, line.papers) for line in found["metrics"]
+    ]
     return {
         "methods": _markdown(("`method=`", "what it is", "what it decomposes", "papers"), methods),
         "composites": _markdown(("`composite=`", "function", "what it is", "papers"), composites),
         "rules": _markdown(("rule", "what it is", "papers"), rules),
+        "metrics": _markdown(("metric", "better", "what it says", "papers"), metrics),
     }
 
 

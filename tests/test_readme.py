@@ -16,6 +16,7 @@ PAGES = [
     "docs/rules.md",
     "docs/readings.md",
     "docs/text.md",
+    "docs/metrics.md",
 ]
 
 
@@ -40,7 +41,7 @@ def python_in(page: str) -> list[str]:
 @pytest.mark.parametrize(
     "code",
     [*python_in("README.md"), *python_in("docs/rules.md"), *python_in("docs/text.md")],
-    ids=["readme", "readme, text", "rules", "text"],
+    ids=["readme", "readme, text", "readme, measure", "rules", "text"],
 )
 def test_the_python_in_the_pages_runs(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -54,7 +55,7 @@ def test_the_python_in_the_readme_has_fifteen_lines_at_most() -> None:
     assert len([line for line in python_in("README.md")[0].splitlines() if line]) <= 15
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/rules.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/rules.md", "docs/metrics.md"])
 def test_the_tables_match_the_docstrings(page: str, script: ModuleType) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
 

@@ -12,10 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whence import composites, explainers, rules, runs, targets, testing, viz, zoo
+    from whence import composites, explainers, metrics, rules, runs, targets, testing, viz, zoo
     from whence._explanation import Explanation
     from whence._references import citation
     from whence.explainers import LRP, audit, explain, explain_continuation, methods
+    from whence.runs import evaluate
 
 __version__ = "0.1.0"
 _WHERE = {
@@ -23,21 +24,24 @@ _WHERE = {
     "Explanation": "whence._explanation",
     "audit": "whence.explainers",
     "citation": "whence._references",
+    "evaluate": "whence.runs",
     "explain": "whence.explainers",
     "explain_continuation": "whence.explainers",
     "methods": "whence.explainers",
 }
-_PACKAGES = ("composites", "explainers", "rules", "runs", "targets", "testing", "viz", "zoo")
+_PACKAGES = tuple("composites explainers metrics rules runs targets testing viz zoo".split())
 __all__ = [
     "Explanation",
     "LRP",
     "audit",
     "citation",
     "composites",
+    "evaluate",
     "explain",
     "explain_continuation",
     "explainers",
     "methods",
+    "metrics",
     "rules",
     "runs",
     "targets",

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from whence import runs
 from whence.cli import app
 from whence.explainers import explain
+from whence.metrics import Scores
 
 DIGIT = ("explain", "digits:100", "--model", "digits-cnn")
 
@@ -258,8 +259,7 @@ def test_demo_prints_its_tables_and_where_the_pictures_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ledger = explain(torch.nn.Linear(4, 2), torch.rand(1, 4), ledger="full").ledger
-    curve = torch.tensor([[1.0, 0.5], [1.0, 0.0]])
-    flipped = {"erased": [runs.Flipped("by guess", curve, torch.tensor([0.0, 1.0]))]}
+    flipped = {"erased": {"by guess": Scores(torch.tensor([0.25, 0.5]))}}
     asked: list[Any] = []
 
     def fake(*arguments: Any, **options: Any) -> runs.Demo:

@@ -15,16 +15,24 @@ from whence.explainers import (
     DeepTaylor,
     ExcitationBackprop,
     Explainer,
+    Foreign,
     GradCAM,
     GradientTimesInput,
     GuidedBackprop,
     InputGradient,
     IntegratedGradients,
     Occlusion,
+    Random,
     Sensitivity,
     SmoothGrad,
 )
 from whence.testing import check_explainer
+
+
+def _slope(model: nn.Module, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """The gradient, as another library might take it; the net writes into what it is given."""
+    return torch.autograd.grad(model(x.clone()).gather(1, target[:, None]).sum(), x)[0]
+
 
 METHODS = {
     "LRP": LRP,
@@ -46,6 +54,8 @@ METHODS = {
     "IntegratedGradients": lambda model: IntegratedGradients(model, steps=4),
     "GradCAM": lambda model: GradCAM(model, "conv2"),
     "Occlusion": lambda model: Occlusion(model, window=3),
+    "Random": Random,
+    "Foreign": lambda model: Foreign(_slope, model),
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import torchvision_shim  # noqa: F401
 
-PEERS = ("captum", "timm", "torchvision", "transformers", "zennit")
+PEERS = ("captum", "quantus", "timm", "torchvision", "transformers", "zennit")
 HERE = Path(__file__).parent
 
 

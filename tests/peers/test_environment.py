@@ -6,7 +6,7 @@ import pytest
 import torch
 
 
-@pytest.mark.parametrize("name", ["captum.attr", "timm", "torchvision", "zennit.rules"])
+@pytest.mark.parametrize("name", ["captum.attr", "quantus", "timm", "torchvision", "zennit.rules"])
 def test_a_peer_imports(name: str) -> None:
     pytest.importorskip(name.partition(".")[0], reason="a peer library")
 

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from whence import metrics
 from whence._references import REFERENCES
 from whence.explainers import methods, presets
 from whence.runs import Line, catalogue
@@ -21,11 +22,12 @@ def test_every_method_and_rule_has_a_paper(line: Line) -> None:
     assert line.papers
 
 
-def test_all_methods_and_composites_are_listed() -> None:
+def test_all_methods_composites_and_metrics_are_listed() -> None:
     found = catalogue()
 
     assert [line.name for line in found["methods"]] == methods()
     assert [line.name for line in found["composites"]] == presets()
+    assert [line.name for line in found["metrics"]] == metrics.names()
 
 
 @pytest.mark.parametrize(
@@ -45,4 +47,5 @@ def test_the_short_form_agrees_with_the_key(key: str) -> None:
     short = short_reference(key)
 
     second_in_a_year = re.sub(r"(?<=\d)[a-z]$", "", key)
-    assert second_in_a_year == short.split()[0].lower() + short.split()[-1]
+    written_out = short.split()[0].lower().replace("ü", "ue")
+    assert second_in_a_year == written_out + short.split()[-1]

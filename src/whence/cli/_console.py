@@ -10,6 +10,7 @@ from rich.console import Console
 from whence._errors import WhenceError
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
+STOPPED = "whence: stopped; what was written is kept."
 
 
 def results() -> Console:
@@ -33,5 +34,5 @@ def told_plainly(debug: bool) -> Iterator[None]:
         remarks().print(f"whence: {error}", markup=False, soft_wrap=True)
         raise typer.Exit(WRONG) from error
     except KeyboardInterrupt as stop:
-        remarks().print("whence: stopped; what was written is kept.", markup=False)
+        remarks().print(STOPPED, markup=False)
         raise typer.Exit(INTERRUPTED) from stop

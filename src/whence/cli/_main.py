@@ -16,12 +16,13 @@ from rich.progress import (
 from typer.core import TyperCommand
 
 from whence import runs, zoo
-from whence.cli._console import FAILED, remarks, results, told_plainly
+from whence.cli._console import FAILED, INTERRUPTED, STOPPED, remarks, results, told_plainly
+from whence.cli._evaluation_page import evaluation_page
 from whence.cli._pages import answer_lines, answer_page, catalogue_page, demo_page, zoo_page
 
 _RUNNER_UP = "top"  # what `runs` calls the contrast of the highest score with the second
 _ENDING = """\
-Exit codes: 0 done · 1 some of several pictures failed · 2 a wrong option, name or file ·
+Exit codes: 0 done · 1 some of several pictures or samples failed · 2 a wrong option, name or file ·
 130 interrupted; what was written is kept, and the same command goes on from there.
 """
 
@@ -35,6 +36,19 @@ whence explain cat.jpg --model squeezenet-imagenet --target tabby --out maps
 whence explain --text "not a good film" --model sst-lstm --contrast
 
 whence explain photos/ --model timm:resnet18 --method lrp,sensitivity --composite epsilon-plus-flat
+"""
+
+_MEASURING = """\
+A method or metric with options is NAME:option=value, with further colons between several:
+lrp:composite=epsilon-plus, integrated-gradients:steps=64:baseline=-1, region:features=5x5.
+The same command goes on where an earlier one was interrupted.
+
+Examples:
+
+whence evaluate --model digits-cnn --data digits --methods lrp,sensitivity,random --out measured
+
+whence evaluate -m squeezenet-imagenet --data photos/ --methods lrp:composite=epsilon-plus,random \
+--metrics region,srg --replacement uniform,inpaint --limit 100 --target label
 """
 
 app = typer.Typer(
@@ -144,9 +158,89 @@ def explain(
         raise typer.Exit(FAILED if count > 1 else 2)
 
 
+@app.command(epilog=_MEASURING)
+def evaluate(
+    *,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A name from `whence models`, or a folder.")
+    ],
+    data: Annotated[
+        str, typer.Option(help="A data set from `whence models`, or a folder of pictures.")
+    ],
+    methods: Annotated[
+        str, typer.Option(help="Names from `whence methods`, the first is compared with.")
+    ] = "lrp,sensitivity,random",
+    metrics: Annotated[
+        str, typer.Option(help="Names of metrics from `whence methods`.")
+    ] = "flipping",
+    out: Annotated[Path, typer.Option(help="Folder for table, curves and numbers.")] = Path(
+        "whence-measured"
+    ),
+    limit: Annotated[
+        int | None, typer.Option(help="Only the first so many samples.", min=1, show_default=False)
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Samples explained together.", min=1, show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
+    target: Annotated[
+        str,
+        typer.Option(help="predicted, label (the true class), or a class by number or name."),
+    ] = "predicted",
+    replacement: Annotated[
+        str | None,
+        typer.Option(
+            help="What removed pixels become: mean, constant, uniform, blur, inpaint or flip; "
+            "several with commas. By default each metric's own choice.",
+            show_default=False,
+        ),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(help="Averaged draws of uniform and inpaint.", min=1, show_default=False),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Part of the data set: test or train.")] = "test",
+    root: Root = None,
+    debug: Debug = False,
+) -> None:
+    """Measure explanations: which method tells best what the model looks at?
+
+    Prints what it will cost, then for each metric the methods with intervals and their paired
+    differences to the first one. Writes table.csv and .json, evaluation.png and .svg (curves),
+    scores.csv and evaluation.json (numbers), protocol.json (all that was decided).
+    """
+    with told_plainly(debug):
+        study = runs.ask_study(
+            model,
+            data,
+            methods.split(","),
+            metrics.split(","),
+            replacements=[] if replacement is None else replacement.split(","),
+            draws=draws,
+            target=target,
+            split=split,
+            root=root,
+        )
+        found, files = runs.evaluate_study(
+            study,
+            out,
+            limit=limit,
+            batch_size=batch_size,
+            seed=seed,
+            say=lambda line: remarks().print(line, markup=False, soft_wrap=True),
+        )
+        results().print(*evaluation_page(found, files), sep="\n")
+    if found.stopped == "interrupted":
+        remarks().print(STOPPED, markup=False)
+        raise typer.Exit(INTERRUPTED)
+    if found.failures or found.stopped:
+        raise typer.Exit(FAILED)
+
+
 @app.command()
 def methods(debug: Debug = False) -> None:
-    """List methods, composites and rules, each with a line and its papers."""
+    """List methods, composites, rules and metrics, each with a line and its papers."""
     with told_plainly(debug):
         results().print(*catalogue_page(runs.catalogue()), sep="\n")
 

@@ -1,14 +1,17 @@
 """What the commands print."""
 
 from collections.abc import Iterable, Mapping
+from math import sqrt
 from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
+from torch import Tensor
 
 from whence import viz
-from whence.runs import Answer, Demo, Flipped, Line
+from whence.metrics import Scores
+from whence.runs import Answer, Demo, Line
 from whence.zoo import Entry
 
 Page = list[RenderableType]
@@ -17,6 +20,7 @@ _TITLES = {
     "methods": "Methods: --method NAME, or method=NAME",
     "composites": "Composites, which rule where: --composite NAME, or composite=NAME",
     "rules": "Rules: whence.rules.NAME()",
+    "metrics": "Metrics: whence evaluate --metrics NAME, or whence.metrics.metric(NAME)",
 }
 _NOT_LOST = ("op", "path", "r_out", "r_in", "residual", "absolute")
 
@@ -68,10 +72,10 @@ def answer_lines(answer: Answer) -> list[str]:
 
 
 def catalogue_page(found: Mapping[str, tuple[Line, ...]]) -> Page:
-    """Methods, composites and rules."""
+    """Methods, composites, rules and metrics."""
     page: Page = []
     for kind, title in _TITLES.items():
-        page += [Text(title, "bold"), _listing(_about(line) for line in found[kind])]
+        page += [Text(title, "bold"), _listing(_about(line, kind) for line in found[kind])]
     return page
 
 
@@ -106,21 +110,28 @@ def demo_page(found: Demo) -> Page:
     ]
 
 
-def _flipping_table(flipped: Mapping[str, list[Flipped]]) -> RenderableType:
-    count = len(next(iter(flipped.values()))[0].curve)
+def _flipping_table(flipped: Mapping[str, Mapping[str, Scores]]) -> RenderableType:
     columns = [f"pixels {name}" for name in flipped]
+    first = next(iter(flipped.values()))
     rows = [
-        (group[0].method, *(f"{each.area:.3f} ± {each.error:.3f}" for each in group))
-        for group in zip(*flipped.values(), strict=True)
+        (method, *(_with_error(found[method].values) for found in flipped.values()))
+        for method in first
     ]
+    count = len(next(iter(first.values())).values)
     title = f"Pixel flipping: area over the curve of P(predicted), {count} held-out digits"
     return viz.table(["order", *columns], rows, title=title)
 
 
-def _about(line: Line) -> tuple[str, Text]:
+def _with_error(values: Tensor) -> str:
+    return f"{float(values.mean()):.3f} ± {float(values.std()) / sqrt(len(values)):.3f}"
+
+
+def _about(line: Line, kind: str) -> tuple[str, Text]:
     text = Text(line.summary)
     if line.decomposes:
-        text.append(f"\ndecomposes {line.decomposes}", "dim")
+        better = f"{line.decomposes} is better"
+        said = better if kind == "metrics" else f"decomposes {line.decomposes}"
+        text.append(f"\n{said}", "dim")
     if line.papers:
         text.append(f"\n{line.papers}", "dim")
     return line.name, text

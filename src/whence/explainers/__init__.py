@@ -4,6 +4,7 @@ from whence.explainers._audit import Audit, audit
 from whence.explainers._continuation import ContinuationExplanation, explain_continuation
 from whence.explainers._excitation import ExcitationBackprop
 from whence.explainers._explainer import Explainer
+from whence.explainers._foreign import Foreign
 from whence.explainers._grad_cam import GradCAM
 from whence.explainers._gradient import (
     Deconvnet,
@@ -16,6 +17,8 @@ from whence.explainers._lrp import LRP, DeepTaylor
 from whence.explainers._noise import SmoothGrad
 from whence.explainers._patching import Patching, PatchingScores
 from whence.explainers._path import IntegratedGradients
+from whence.explainers._quantus import for_quantus
+from whence.explainers._random import Random
 from whence.explainers._registry import (
     describe,
     describe_preset,
@@ -37,6 +40,7 @@ __all__ = [
     "DeepTaylor",
     "ExcitationBackprop",
     "Explainer",
+    "Foreign",
     "GradCAM",
     "GradientTimesInput",
     "GuidedBackprop",
@@ -46,6 +50,7 @@ __all__ = [
     "Occlusion",
     "Patching",
     "PatchingScores",
+    "Random",
     "Sensitivity",
     "SmoothGrad",
     "audit",
@@ -53,6 +58,7 @@ __all__ = [
     "describe_preset",
     "explain",
     "explain_continuation",
+    "for_quantus",
     "method_class",
     "methods",
     "preset",

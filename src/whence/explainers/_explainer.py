@@ -1,5 +1,6 @@
 """What every method is: a model, and `explain(inputs, target) -> Explanation`."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -28,3 +29,15 @@ class Explainer(ABC):
         """The relevance alone, in the structure of the inputs; captum's spelling."""
         explain: Callable[..., Explanation] = self.explain  # methods have options of their own
         return explain(inputs, target, **options).relevance
+
+    def on(self, model: Callable[..., Any]) -> "Explainer":
+        """The same method, with the same options, for another model; this one stays as it is.
+
+        Explainers inside a wrapper are taken to the other model too.
+        """
+        other = copy.copy(self)
+        other.model = model
+        for name, held in vars(self).items():
+            if isinstance(held, Explainer):
+                setattr(other, name, held.on(model))
+        return other

@@ -149,16 +149,27 @@ def _nested(argument: Any) -> list[Tensor]:
 
 
 class Part(dict[str, Any]):
-    """Some samples of keyword arguments; they still know which of two texts a token belongs to."""
+    """Some samples of keyword arguments; they still know their tokens, what words these make, and
+    which of two texts each belongs to, if the whole does."""
 
     def __init__(self, arguments: dict[str, Any], whole: Any, start: int) -> None:
         super().__init__(arguments)
         self._whole, self._start = whole, start
 
+    def tokens(self, sample: int) -> list[str]:
+        """The tokens of a sample as they are written."""
+        return self._ask("tokens", sample)
+
+    def word_ids(self, sample: int) -> list[int | None]:
+        """The word that each token of a sample belongs to, None for special tokens."""
+        return self._ask("word_ids", sample)
+
     def sequence_ids(self, sample: int) -> list[int | None]:
         """0 and 1 for tokens of the first and second text, None for special tokens."""
-        tell: Callable[[int], list[int | None]] | None
-        tell = getattr(self._whole, "sequence_ids", None)
+        return self._ask("sequence_ids", sample)
+
+    def _ask(self, what: str, sample: int) -> list[Any]:
+        tell: Callable[[int], list[Any]] | None = getattr(self._whole, what, None)
         if tell is None:
             raise ValueError("unknown")
         return tell(self._start + sample)

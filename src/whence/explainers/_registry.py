@@ -24,6 +24,7 @@ from whence.explainers._language import spelled_out
 from whence.explainers._lrp import LRP, DeepTaylor
 from whence.explainers._noise import SmoothGrad
 from whence.explainers._path import IntegratedGradients
+from whence.explainers._random import Random
 from whence.explainers._suggest import suggestion
 from whence.explainers._text import as_text, read_texts
 from whence.explainers._tiles import Occlusion
@@ -44,6 +45,7 @@ _METHODS: tuple[type[Explainer], ...] = (
     IntegratedGradients,
     GradCAM,
     Occlusion,
+    Random,
 )
 _PRESETS: dict[str, Callable[..., Composite]] = {
     "epsilon": composites.EpsilonEverywhere,

@@ -10,6 +10,7 @@ from torch import Tensor
 from whence import viz
 from whence._errors import InvalidInput
 from whence._explanation import Explanation
+from whence._text_explanation import TextExplanation
 from whence.composites import Assignment, Composite, assignment
 from whence.engine import (
     Constants,
@@ -65,6 +66,13 @@ class TapeExplainer(Explainer):
         self.batch_axis = batch_axis
         self._weights = WeightCache()
         self._constants = Constants()
+
+    def on(self, model: Callable[..., Any]) -> "TapeExplainer":
+        """The same method, with the same options, for another model; this one stays as it is."""
+        other = super().on(model)
+        assert isinstance(other, TapeExplainer)
+        other._weights, other._constants = WeightCache(), Constants()  # they hold the old model's
+        return other
 
     @abstractmethod
     def composite_for(self, ops: list[Op]) -> Composite:
@@ -340,6 +348,9 @@ def _joined(parts: list[Explanation], inputs: Any, target: Any) -> Explanation:
     axis = 1 if isinstance(target, Each) else 0
     first.relevance = _merge([each.relevance for each in parts], lambda t: torch.cat(t, axis))
     first.features = _merge([each.features for each in parts], lambda t: torch.cat(t, axis))
+    if isinstance(first, TextExplanation):
+        held = [each.feature_parts for each in parts if isinstance(each, TextExplanation)]
+        first.feature_parts = _merge(held, lambda t: torch.cat(t, axis))
     first.score = torch.cat([each.score for each in parts], -1)
     first.output = _merge([each.output for each in parts], torch.cat)
     first.inputs, first.target = inputs, target

@@ -2,47 +2,45 @@
 
 from whence.runs._catalogue import Line, catalogue
 from whence.runs._demo import Demo, demo, readme_picture
+from whence.runs._evaluate import evaluate
+from whence.runs._evaluation import Comparison, Evaluation, MeanCurve, Rank
+from whence.runs._evaluation_pages import failure_lines
 from whence.runs._explain import Answer, explain_pictures
-from whence.runs._flipping import Flipped
 from whence.runs._question import Question, ask, find_class
+from whence.runs._study import Study, ask_study
+from whence.runs._study_files import evaluate_study, table_rows, write_evaluation
 from whence.runs._subjects import Subject, find_subjects
 from whence.runs._text import TextQuestion, ask_texts, explain_texts
 from whence.runs._text_subjects import TextSubject, check_one_kind, find_texts
-from whence.runs._word_deleting import (
-    Difference,
-    WordsDeleted,
-    blank_words,
-    compare_areas,
-    delete_words,
-    random_orders,
-    remove_words,
-)
 
 __all__ = [
     "Answer",
+    "Comparison",
     "Demo",
-    "Difference",
-    "Flipped",
+    "Evaluation",
     "Line",
+    "MeanCurve",
     "Question",
+    "Rank",
+    "Study",
     "Subject",
     "TextQuestion",
     "TextSubject",
-    "WordsDeleted",
     "ask",
+    "ask_study",
     "ask_texts",
-    "blank_words",
     "catalogue",
     "check_one_kind",
-    "compare_areas",
-    "delete_words",
     "demo",
+    "evaluate",
+    "evaluate_study",
     "explain_pictures",
     "explain_texts",
+    "failure_lines",
     "find_class",
     "find_subjects",
     "find_texts",
-    "random_orders",
     "readme_picture",
-    "remove_words",
+    "table_rows",
+    "write_evaluation",
 ]

@@ -1,4 +1,4 @@
-"""All methods, composites and rules by name, each with a line about it and its papers."""
+"""All methods, composites, rules and metrics by name, each with a line about it and its papers."""
 
 import inspect
 import re
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from whence import rules
 from whence._references import REFERENCES
 from whence.explainers import describe_preset, method_class, methods, presets
+from whence.metrics import describe_metric, metric_class
+from whence.metrics import names as metric_names
 from whence.rules import Rule
 
 
 @dataclass(frozen=True)
 class Line:
-    """One entry: name, spelling in Python, what it is, what it sums to, keys of its papers."""
+    """One entry: name, spelling in Python, what it is, what it sums to (of a metric: which values
+    are better), keys of its papers."""
 
     name: str
     spelling: str
@@ -23,15 +26,16 @@ class Line:
     @property
     def papers(self) -> str:
         """The papers in short, such as "Bach et al. 2015"."""
-        return "; ".join(short_reference(key) for key in self.keys)
+        return "; ".join(dict.fromkeys(short_reference(key) for key in self.keys))
 
 
 def catalogue() -> dict[str, tuple[Line, ...]]:
-    """All methods, composites and rules, by these three words."""
+    """All methods, composites, rules and metrics, by these four words."""
     return {
         "methods": tuple(_method(name) for name in methods()),
         "composites": tuple(_composite(name) for name in presets()),
         "rules": tuple(_rule(name) for name in rules.__all__ if _is_rule(name)),
+        "metrics": tuple(_metric(name) for name in metric_names()),
     }
 
 
@@ -60,6 +64,12 @@ def _rule(name: str) -> Line:
     kind = getattr(rules, name)
     text = inspect.getdoc(kind) or ""
     return Line(name, name, _first(text), kind.conserves, _keys(f"{text} [{kind.source}]"))
+
+
+def _metric(name: str) -> Line:
+    about = describe_metric(name)
+    keys = metric_class(name).sources
+    return Line(name, about["class"], _first(about["text"]), about["better"], keys)
 
 
 def _is_rule(name: str) -> bool:

@@ -1,7 +1,7 @@
 """The main job: real handwritten digits, explained by many methods, booked and measured."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from whence import targets, viz, zoo
 from whence._errors import InvalidInput
 from whence.engine import Ledger
 from whence.explainers import explain
+from whence.metrics import Batch, Case, Constant, PixelFlipping, Scores, SignFlip
 from whence.runs._demo_pages import METHODS, class_page, contrast_page, flipping_page, method_page
-from whence.runs._flipping import Flipped, flip
 from whence.zoo import Dataset, ImageInput, Model
 
 _PAIR = (3, 9)
@@ -26,7 +26,8 @@ class Demo:
 
     pictures: the files. accuracy: of the net on all held-out digits. ledger: relevance of one
     doubtful digit, operation by operation; with_biases: the same digit in a net that has biases.
-    flipped: area over the flipping curve by replacement ("erased", "inverted"), then method.
+    flipped: pixel flipping by replacement ("erased", "inverted"), then method; the values are the
+    areas over the curve.
     """
 
     pictures: tuple[Path, ...]
@@ -34,7 +35,7 @@ class Demo:
     doubtful: tuple[str, ...]
     ledger: Ledger
     with_biases: Ledger
-    flipped: dict[str, list[Flipped]]
+    flipped: Mapping[str, Mapping[str, Scores]]
 
 
 def demo(
@@ -109,7 +110,7 @@ def _ledger(net: Model, images: Tensor) -> Ledger:
     return ledger.check()
 
 
-def _flip_digits(net: Model, pictures: Tensor) -> dict[str, list[Flipped]]:
+def _flip_digits(net: Model, pictures: Tensor) -> dict[str, dict[str, Scores]]:
     """Flipping in the pixels of the pictures, not in those of the enlarged ones the net sees."""
     seen = _seen(net, pictures)
 
@@ -117,23 +118,22 @@ def _flip_digits(net: Model, pictures: Tensor) -> dict[str, list[Flipped]]:
         relevance = explain(net.module, seen, None, method, **options).relevance
         return _input_of(net).to_picture(relevance, *pictures.shape[2:])[:, 0]
 
-    @torch.no_grad()
-    def probabilities(changed: Tensor) -> Tensor:
-        return net.module(_seen(net, changed)).softmax(1)
-
-    generator = torch.Generator().manual_seed(0)
-    orders = {
+    maps = {
         "LRP": in_pixels("lrp"),
         "LRP, epsilon": in_pixels("lrp", composite="epsilon"),
         # The chain rule first, then the square: sensitivity to the pixels of the picture itself.
         "sensitivity": in_pixels("gradient").square(),
-        "random order": torch.rand(pictures[:, 0].shape, generator=generator),
     }
-    replacements = {"erased": torch.zeros_like(pictures), "inverted": 1 - pictures}
-    return {
-        name: flip(probabilities, pictures, replaced, orders)
-        for name, replaced in replacements.items()
-    }
+    batch = Batch(lambda changed: net.module(_seen(net, changed)), pictures)
+    cases = {name: Case(batch, relevance) for name, relevance in maps.items()}
+    blank = Case(batch, torch.zeros_like(pictures))
+    found: dict[str, dict[str, Scores]] = {}
+    # Erased pixels become black; inverted ones are mirrored in the range of the pictures.
+    for name, replacement in (("erased", Constant(0.0)), ("inverted", SignFlip(0.0, 1.0))):
+        flipping = PixelFlipping(step=4, replacement=replacement)
+        found[name] = {label: flipping.measure(case) for label, case in cases.items()}
+        found[name]["random order"] = replace(flipping, order="random").measure(blank)
+    return found
 
 
 def _seen(net: Model, pictures: Tensor) -> Tensor:

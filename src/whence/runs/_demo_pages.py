@@ -1,5 +1,6 @@
 """The pages of the main job: maps of digits in rows and columns."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from whence import viz
 from whence.explainers import explain
-from whence.runs._flipping import Flipped
+from whence.metrics import Scores
 from whence.targets import Contrast, Each, Logit
 from whence.zoo import Model
 
@@ -101,12 +102,15 @@ def class_page(net: Model, images: Tensor) -> viz.Drawing:
     )
 
 
-def flipping_page(flipped: dict[str, list[Flipped]]) -> Figure:
+def flipping_page(flipped: Mapping[str, Mapping[str, Scores]]) -> Figure:
     """The curves of pixel flipping where pixels are erased."""
-    curves = flipped["erased"]
+    curves = {
+        f"{method}: {float(each.values.mean()):.2f}": each.curves["flipping"]
+        for method, each in flipped["erased"].items()
+    }
     return viz.curves(
-        {f"{each.method}: {each.area:.2f}": each.curve for each in curves},
-        curves[0].fractions * 100,
+        {label: each.y for label, each in curves.items()},
+        next(iter(curves.values())).x * 100,
         "pixels erased, most relevant first (%)",
         "probability of the prediction",
         title="Pixel flipping: the steeper, the better",

@@ -10,9 +10,11 @@ from whence.viz._drawing import Drawing
 from whence.viz._figure import render
 from whence.viz._grid import draw_grid, grid
 from whence.viz._heatmap import contour, heatmap, overlay, pool_channels
+from whence.viz._measured import Measured, draw_measured
 from whence.viz._save import save, to_svg
 from whence.viz._series import bar_chart, curves, plot_signal
 from whence.viz._show import draw, show
+from whence.viz._strip import draw_strip
 from whence.viz._terminal import bars, summary, table
 from whence.viz._text_files import text_latex, text_page
 from whence.viz._text_rows import draw_texts, text_block
@@ -20,6 +22,7 @@ from whence.viz._tokens import colour_text, draw_text, text_to_html
 
 __all__ = [
     "Drawing",
+    "Measured",
     "bar_chart",
     "bars",
     "colour_names",
@@ -29,6 +32,8 @@ __all__ = [
     "curves",
     "draw",
     "draw_grid",
+    "draw_measured",
+    "draw_strip",
     "draw_text",
     "draw_texts",
     "grid",

@@ -22,11 +22,26 @@ def new_figure(width: float, height: float, rows: int = 1) -> tuple[Figure, list
     """Create a figure of that many inches with `rows` axes below each other."""
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0].tolist()
+    _calm(axes)
+    return figure, axes
+
+
+def new_panels(
+    width: float, height: float, rows: int, columns: int
+) -> tuple[Figure, list[list[Axes]]]:
+    """Create a figure of that many inches with a grid of axes, each for itself."""
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
+    grid = figure.subplots(rows, columns, squeeze=False).tolist()
+    _calm([axis for row in grid for axis in row])
+    return figure, grid
+
+
+def _calm(axes: list[Axes]) -> None:
+    """Thin grey frames: the data stand out."""
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.spines[["left", "bottom"]].set_color("0.6")
         axis.tick_params(color="0.6", labelcolor="0.25", labelsize=9)
-    return figure, axes
 
 
 def plain(text: str) -> str:

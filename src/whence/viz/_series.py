@@ -12,8 +12,8 @@ from whence.viz._colour import ink_colour, lookup, normalise
 from whence.viz._figure import new_figure, plain
 
 _MOST_CHANNELS, _MOST_BARS = 16, 20
-_LINES = ("#1f3b73", "#c4472b", "#2f8f6b", "#8a5fb0", "#b8860b", "#4d4d4d", "#2a9dc4", "#c2568f")
-_DASHES = ("-", "--", "-.", ":")
+LINES = ("#1f3b73", "#c4472b", "#2f8f6b", "#8a5fb0", "#b8860b", "#4d4d4d", "#2a9dc4", "#c2568f")
+DASHES = ("-", "--", "-.", ":")
 
 
 def plot_signal(
@@ -129,8 +129,8 @@ def curves(
                 f"curve {name!r} must have shape (T,) or (runs, T) with T as in x, "
                 f"got {runs.shape} and x of {places.shape}."
             )
-        colour = _LINES[index % len(_LINES)]
-        dash = _DASHES[index // len(_LINES) % len(_DASHES)]
+        colour = LINES[index % len(LINES)]
+        dash = DASHES[index // len(LINES) % len(DASHES)]
         mean = runs.mean(axis=0)
         # A leading underscore would hide the name from the legend.
         label = plain(name) if not name.startswith("_") else f" {plain(name)}"

@@ -9,7 +9,7 @@ from a local folder (`root=` or the environment variable WHENCE_DATA) or through
 torchvision, timm and transformers.
 """
 
-from whence.zoo._dataset import Dataset, Item
+from whence.zoo._dataset import Box, Dataset, Item
 from whence.zoo._datasets import dataset
 from whence.zoo._image_input import ImageInput
 from whence.zoo._model import Model
@@ -22,6 +22,7 @@ from whence.zoo._toolbox import SumPool, read_toolbox
 from whence.zoo._words import WordInput, Words, split_words
 
 __all__ = [
+    "Box",
     "Dataset",
     "Entry",
     "ImageInput",

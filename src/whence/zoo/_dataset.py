@@ -21,17 +21,30 @@ class Pictures(Protocol):
     def __getitem__(self, index: int) -> Tensor: ...
 
 
+@dataclass(frozen=True)
+class Box:
+    """Where a thing is: pixels from 0, `right` and `bottom` just outside."""
+
+    name: str
+    left: int
+    top: int
+    right: int
+    bottom: int
+    difficult: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Item:
     """One picture of a data set.
 
     `image` has shape (channels, height, width), floats in 0..1. `label` is None where unknown.
-    `name` is unique within its data set and fit for a file name.
+    `name` is unique within its data set and fit for a file name. `boxes` where they are known.
     """
 
     image: Tensor
     label: int | None
     name: str
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +52,8 @@ class Dataset:
     """Pictures with labels and class names, before any preprocessing.
 
     Pictures are read when asked for, so that a folder of large ones costs nothing until then.
-    `labels` are int64 of shape (items,), -1 where unknown; `classes` are their names.
+    `labels` are int64 of shape (items,), -1 where unknown; `classes` are their names. `boxes` are
+    those of each picture, where the data set has any.
 
     >>> import whence.zoo
     >>> digits = whence.zoo.dataset("digits")
@@ -52,6 +66,7 @@ class Dataset:
     labels: Tensor
     classes: tuple[str, ...]
     names: tuple[str, ...]
+    boxes: tuple[tuple[Box, ...], ...] = ()
 
     @property
     def images(self) -> Tensor:
@@ -85,7 +100,8 @@ class Dataset:
             raise IndexError(f"{self.name} has items 0..{len(self) - 1}, got {index}")
         index %= len(self)
         label = int(self.labels[index])
-        return Item(self.pictures[index], None if label < 0 else label, self.names[index])
+        boxes = self.boxes[index] if self.boxes else ()
+        return Item(self.pictures[index], None if label < 0 else label, self.names[index], boxes)
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, {len(self)} items, {len(self.classes)} classes)"

@@ -10,11 +10,14 @@ from whence.zoo._cifar import cifar10
 from whence.zoo._dataset import Dataset
 from whence.zoo._digits_data import digits
 from whence.zoo._folder import folder, imagenet_samples
+from whence.zoo._ilsvrc import ilsvrc2012
 from whence.zoo._mnist import fashion_mnist, mnist
 from whence.zoo._newsgroups import newsgroups20
+from whence.zoo._scenes import places205, sun397
 from whence.zoo._sst import sst
 from whence.zoo._texts import Texts
 from whence.zoo._torchvision import torchvision_dataset
+from whence.zoo._voc import voc2007
 
 Root = str | Path | None
 
@@ -31,6 +34,10 @@ DATASETS: dict[str, tuple[str, Callable[[Root, str], Dataset]]] = {
         "ImageNet pictures listed in imagenet_samples/labels.csv; test only",
         lambda root, split: imagenet_samples(root),
     ),
+    "ilsvrc2012": ("ImageNet's 1,000 classes, from your copy; test means val", ilsvrc2012),
+    "sun397": ("397 kinds of scenes, from your copy", sun397),
+    "places205": ("MIT Places, 205 kinds of scenes, from your copy; test means val", places205),
+    "voc2007": ("photographs with boxes around 20 kinds of things; PASCAL VOC's files", voc2007),
 }
 
 # The same for texts.

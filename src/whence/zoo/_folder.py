@@ -22,7 +22,7 @@ def folder(path: str | Path) -> Dataset:
     if not place.is_dir():
         raise NotAvailable(f"there is no picture folder {place}. Check the path.")
     classes = tuple(sorted(entry.name for entry in place.iterdir() if _is_class(entry)))
-    paths = _pictures_in(place)
+    paths = pictures_in(place)
     if classes:
         paths = [found for found in paths if found.parent != place]
     if not paths:
@@ -58,9 +58,10 @@ def imagenet_samples(root: str | Path | None) -> Dataset:
 
 
 def _is_class(entry: Path) -> bool:
-    return entry.is_dir() and not entry.name.startswith(".") and bool(_pictures_in(entry))
+    return entry.is_dir() and not entry.name.startswith(".") and bool(pictures_in(entry))
 
 
-def _pictures_in(place: Path) -> list[Path]:
+def pictures_in(place: Path) -> list[Path]:
+    """The picture files below a folder, in alphabetical order."""
     endings = Image.registered_extensions()
     return sorted(found for found in place.rglob("*") if found.suffix.lower() in endings)

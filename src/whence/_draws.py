@@ -1,0 +1,60 @@
+"""Random numbers that belong to a sample: the same in any batch, order, shard and on any device
+(normal ones to rounding).
+
+A number is a hash (the finaliser of SplitMix64) of the sample's key, a stream and a position, so
+nothing is drawn one after the other. Streams of `uniform`, `normal` and `shuffles` are apart: in a
+random order, what goes first must not be what becomes darkest.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def keys_of(ids: Sequence[Any], seed: int) -> Tensor:
+    """One number for each sample, int64 of shape (samples,), from its id, as text, and the seed."""
+    digests = [hashlib.blake2b(f"{seed}/{each}".encode(), digest_size=8).digest() for each in ids]
+    return torch.tensor([int.from_bytes(each, "little", signed=True) for each in digests])
+
+
+def uniform(keys: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
+    """Uniform in [0, 1), float64 of shape (samples, *shape)."""
+    return _bits(keys, math.prod(shape), 4 * stream).view(len(keys), *shape) * 2.0**-53
+
+
+def normal(keys: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
+    """Standard normal, float64 of shape (samples, *shape), by Box and Muller."""
+    first, second = (_bits(keys, math.prod(shape), 4 * stream + part) for part in (1, 2))
+    radius = (first * 2.0**-53).neg().log1p().mul(-2).sqrt()
+    return (radius * (second * (2 * math.pi * 2.0**-53)).cos()).view(len(keys), *shape)
+
+
+def shuffles(keys: Tensor, count: int, stream: int = 0) -> Tensor:
+    """A random order of `count` things for each sample, int64 of shape (samples, count)."""
+    return _bits(keys, count, 4 * stream + 3).argsort(1)
+
+
+def _bits(keys: Tensor, count: int, stream: int) -> Tensor:
+    """53 random bits, int64 of shape (samples, count)."""
+    start = _mixed(keys + _signed(0xD1342543DE82EF95 * (stream + 1) % 2**64))
+    steps = torch.arange(1, count + 1, device=keys.device) * _signed(0x9E3779B97F4A7C15)
+    return (_mixed(start[:, None] + steps) >> 11) & (2**53 - 1)
+
+
+def _mixed(z: Tensor) -> Tensor:
+    z = (z ^ _shifted(z, 30)) * _signed(0xBF58476D1CE4E5B9)
+    z = (z ^ _shifted(z, 27)) * _signed(0x94D049BB133111EB)
+    return z ^ _shifted(z, 31)
+
+
+def _shifted(z: Tensor, by: int) -> Tensor:
+    """To the right, with zeros coming in; torch copies the sign."""
+    return (z >> by) & (2 ** (64 - by) - 1)
+
+
+def _signed(number: int) -> int:
+    return number - 2**64 if number >= 2**63 else number

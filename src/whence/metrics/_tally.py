@@ -1,0 +1,280 @@
+"""Scores of samples as they come in, in any order and from any shard."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from whence._errors import InvalidInput
+from whence.metrics._curve import Curve
+from whence.metrics._metric import Scores
+
+Id = int | str
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why one sample has no number: the method, the metric (empty if there was no explanation to
+    measure) and the error in words. left_out: the metric has none for it, and nothing went wrong.
+    """
+
+    method: str
+    metric: str
+    id: Id
+    error: str
+    left_out: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """All samples' results of one method by one metric, in the order of their ids.
+
+    values: float64 (samples,), NaN where there is none. details: (samples,) each, NaN where a
+    sample has none. curves: name -> (ids that have it, Curve with one row for each of them).
+    """
+
+    ids: tuple[Id, ...]
+    values: Tensor
+    details: Mapping[str, Tensor]
+    curves: Mapping[str, tuple[tuple[Id, ...], Curve]]
+
+
+@dataclass(eq=False)
+class Tally:
+    """Results by method and metric, sample by sample: `update`, `merge`, `compute`.
+
+    Whatever the batches, their order or the shards, `compute` gives the same numbers bit for bit:
+    nothing is summed on the way, samples are kept by their ids. The same sample twice is an error.
+
+    ```python
+    tally = metrics.Tally()
+    tally.update(scores, batch.ids)
+    tally.compute().values.mean()
+    ```
+    """
+
+    _parts: dict[Pair, list[tuple[tuple[Id, ...], Scores]]] = field(default_factory=dict)
+    _failures: dict[tuple[str, str, Id], Failure] = field(default_factory=dict)
+    _seen: dict[Pair, set[Id]] = field(default_factory=dict)
+
+    def update(
+        self, scores: Scores, ids: Sequence[Any], *, method: str = "", metric: str = ""
+    ) -> None:
+        """Add the scores of some samples."""
+        pair, names = (method, metric), tuple(_plain(each) for each in ids)
+        if scores.values.shape != (len(names),):
+            raise InvalidInput(
+                f"A metric gives one number for each sample: {len(names)} ids came with values of "
+                f"shape {tuple(scores.values.shape)}."
+            )
+        curves = {name: _checked(name, curve, len(names)) for name, curve in scores.curves.items()}
+        details = {name: _row(name, each, len(names)) for name, each in scores.details.items()}
+        kept = Scores(scores.values.detach().double().cpu(), curves, details)
+        reasons = [
+            Failure(method, metric, names[row], reason, left_out=True)
+            for row, reason in scores.reasons.items()
+        ]
+        self._add(pair, names, kept)
+        for each in reasons:
+            self.fail(each)
+
+    def fail(self, failure: Failure) -> None:
+        """Add a sample without a score, and why."""
+        self._failures[failure.method, failure.metric, failure.id] = failure
+
+    def add(self, other: "Tally") -> None:
+        """Add what another tally holds; the ids of a method and metric must differ."""
+        for pair, parts in other._parts.items():
+            for ids, scores in parts:
+                self._add(pair, ids, scores)
+        self._failures.update(other._failures)
+
+    def merge(self, other: "Tally") -> "Tally":
+        """Both together, as a tally of its own."""
+        found = Tally()
+        found.add(self)
+        found.add(other)
+        return found
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Why samples have no number, in the order of ids."""
+        return tuple(
+            sorted(self._failures.values(), key=lambda f: (_order(f.id), f.method, f.metric))
+        )
+
+    @property
+    def ids(self) -> tuple[Id, ...]:
+        """All samples, in the order of ids: numbers by size, then names with numbers in them."""
+        return _sorted({each for seen in self._seen.values() for each in seen})
+
+    def compute(self, method: str = "", metric: str = "") -> Column:
+        """All samples of one method and metric, in the order of their ids."""
+        parts = self._parts.get((method, metric), [])
+        ids = [each for names, _ in parts for each in names]
+        order = sorted(range(len(ids)), key=lambda row: _order(ids[row]))
+        values = torch.cat([torch.zeros(0).double(), *(scores.values for _, scores in parts)])
+        details = {name: _detail(name, parts)[order] for name in _names(parts, "details")}
+        curves = {name: _joined(name, parts) for name in _names(parts, "curves")}
+        return Column(tuple(ids[row] for row in order), values[order], details, curves)
+
+    def state(self) -> tuple[dict[str, np.ndarray], str]:
+        """Everything as arrays and a JSON text, for files without pickle."""
+        arrays: dict[str, np.ndarray] = {}
+        about: list[dict[str, Any]] = []
+        for (method, metric), parts in self._parts.items():
+            for ids, scores in parts:
+                key = str(len(about))
+                arrays[f"{key}.values"] = scores.values.numpy()
+                for number, each in enumerate(scores.details.values()):
+                    arrays[f"{key}.detail.{number}"] = each.numpy()
+                for number, curve in enumerate(scores.curves.values()):
+                    arrays[f"{key}.x.{number}"] = curve.x.numpy()
+                    arrays[f"{key}.y.{number}"] = curve.y.numpy()
+                labels = {name: [c.xlabel, c.ylabel] for name, c in scores.curves.items()}
+                about.append(
+                    {
+                        "method": method,
+                        "metric": metric,
+                        "ids": ids,
+                        "details": list(scores.details),
+                        "curves": labels,
+                    }
+                )
+        failures = [asdict(each) for each in self._failures.values()]
+        return arrays, json.dumps({"parts": about, "failures": failures})
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, np.ndarray], text: str) -> "Tally":
+        """From what `state` gave."""
+        found, state = cls(), json.loads(text)
+        for key, part in enumerate(state["parts"]):
+            get = {
+                name: torch.from_numpy(np.array(arrays[name]))
+                for name in arrays
+                if name.startswith(f"{key}.")
+            }
+            details = {name: get[f"{key}.detail.{i}"] for i, name in enumerate(part["details"])}
+            curves = {
+                name: Curve(get[f"{key}.x.{i}"], get[f"{key}.y.{i}"], *labels)
+                for i, (name, labels) in enumerate(part["curves"].items())
+            }
+            scores = Scores(get[f"{key}.values"], curves, details)
+            found._add((part["method"], part["metric"]), tuple(part["ids"]), scores)
+        for each in state["failures"]:
+            found.fail(Failure(**each))
+        return found
+
+    def _add(self, pair: Pair, ids: tuple[Id, ...], scores: Scores) -> None:
+        seen = self._seen.setdefault(pair, set())
+        for place, each in enumerate(ids):
+            if each in seen or each in ids[:place]:
+                raise InvalidInput(
+                    f"Each sample counts once, but {each!r} came twice. Give ids that differ."
+                )
+        seen.update(ids)
+        self._parts.setdefault(pair, []).append((ids, scores))
+
+
+def curve_rows(curve: Curve, points: int = 101) -> tuple[Tensor, Tensor]:
+    """A curve as one x for all samples, (points,), and y (samples, points).
+
+    Samples with an x of their own are read by straight lines at `points` places that all of them
+    reach.
+    """
+    if curve.x.dim() == 1:
+        return curve.x, curve.y
+    if bool((curve.x == curve.x[:1]).all()):
+        return curve.x[0], curve.y
+    known = ~(curve.x.isnan() | curve.y.isnan())
+    pairs = [
+        (x[kept].numpy(), y[kept].numpy())
+        for x, y, kept in zip(curve.x, curve.y, known, strict=True)
+    ]
+    filled = [x for x, _ in pairs if len(x)]
+    low, high = max(x[0] for x in filled), min(x[-1] for x in filled)
+    grid = np.linspace(low, high, points)
+    rows = [np.interp(grid, x, y) if len(x) else np.full(points, np.nan) for x, y in pairs]
+    return torch.from_numpy(grid), torch.from_numpy(np.stack(rows))
+
+
+def _checked(name: str, curve: Curve, count: int) -> Curve:
+    x, y = curve.x.detach().double().cpu(), curve.y.detach().double().cpu()
+    if y.dim() != 2 or len(y) != count or x.shape not in (y.shape[1:], y.shape):
+        raise InvalidInput(
+            f"The curve {name!r} needs y of shape ({count}, points) and x of (points,) or the same "
+            f"shape, got {tuple(y.shape)} and {tuple(x.shape)}."
+        )
+    return Curve(x, y, curve.xlabel, curve.ylabel)
+
+
+def _row(name: str, values: Tensor, count: int) -> Tensor:
+    if values.shape != (count,):
+        raise InvalidInput(
+            f"The detail {name!r} needs one number for each of {count} samples, got shape "
+            f"{tuple(values.shape)}."
+        )
+    return values.detach().double().cpu()
+
+
+def _names(parts: Iterable[tuple[Any, Scores]], what: str) -> list[str]:
+    return list(dict.fromkeys(name for _, scores in parts for name in getattr(scores, what)))
+
+
+def _detail(name: str, parts: Sequence[tuple[tuple[Id, ...], Scores]]) -> Tensor:
+    """A detail of all samples, NaN for those of parts that lack it."""
+    found = [
+        scores.details.get(name, torch.full_like(scores.values, torch.nan)) for _, scores in parts
+    ]
+    return torch.cat(found)
+
+
+def _joined(
+    name: str, parts: Sequence[tuple[tuple[Id, ...], Scores]]
+) -> tuple[tuple[Id, ...], Curve]:
+    """A curve of all samples that have it; of different lengths, shorter rows end in NaN."""
+    having = [(ids, scores.curves[name]) for ids, scores in parts if name in scores.curves]
+    ids = [each for names, _ in having for each in names]
+    order = sorted(range(len(ids)), key=lambda row: _order(ids[row]))
+    first = having[0][1]
+    same = all(c.x.dim() == 1 and torch.equal(c.x, first.x) for _, c in having)
+    longest = max(c.y.shape[1] for _, c in having)
+    y = torch.cat([_padded(c.y, longest) for _, c in having])[order]
+    if same:
+        x = first.x
+    else:
+        x = torch.cat([_padded(c.x.expand(c.y.shape), longest) for _, c in having])[order]
+    return tuple(ids[row] for row in order), Curve(x, y, first.xlabel, first.ylabel)
+
+
+def _padded(rows: Tensor, length: int) -> Tensor:
+    return torch.nn.functional.pad(rows, (0, length - rows.shape[1]), value=torch.nan)
+
+
+def _plain(each: Any) -> Id:
+    """An id as files can hold it."""
+    if isinstance(each, str):
+        return each
+    if isinstance(each, (Tensor, np.generic)):
+        each = each.item()
+    if isinstance(each, int) and not isinstance(each, bool):
+        return each
+    raise InvalidInput(f"ids must be whole numbers or strings, got {each!r}.")
+
+
+def _sorted(ids: Iterable[Id]) -> tuple[Id, ...]:
+    return tuple(sorted(ids, key=_order))
+
+
+def _order(each: Id) -> tuple[Any, ...]:
+    """Numbers by size, then names, in which numbers count by size too: digits-9, digits-10."""
+    if isinstance(each, int):
+        return (0, each)
+    words = re.split(r"(\d+)", each)
+    return (1, [(0, int(w), w) if i % 2 else (1, 0, w) for i, w in enumerate(words)])

@@ -297,7 +297,9 @@ def lower_end(difference: Tensor) -> float:
 
 
 @pytest.mark.parametrize(
-    "metric", [Continuity(), Continuity(Shifts(2)), Continuity(Cube(), "relative")], ids=repr
+    "metric",
+    [Continuity(Ball(count=3)), Continuity(Shifts(2)), Continuity(Cube(count=3), "relative")],
+    ids=repr,
 )
 def test_it_keeps_its_contract(metric: Metric) -> None:
     check_metric(lambda: metric)

@@ -193,7 +193,11 @@ def test_an_unknown_meaning_lists_those_there_are() -> None:
 
 @pytest.mark.parametrize(
     "metric",
-    [Infidelity(), Infidelity(scaled=True), Infidelity(Squares(2, 5, Uniform(draws=2)))],
+    [
+        Infidelity(Squares(count=8)),
+        Infidelity(Squares(count=8), scaled=True),
+        Infidelity(Squares(2, 5, Uniform(draws=2))),
+    ],
     ids=repr,
 )
 def test_it_keeps_its_contract(metric: Metric) -> None:
@@ -202,9 +206,10 @@ def test_it_keeps_its_contract(metric: Metric) -> None:
 
 @pytest.mark.parametrize("scaled", [False, True])
 def test_with_coefficients_it_keeps_its_contract(scaled: bool) -> None:
-    net = nn.Sequential(nn.Linear(6, 9), nn.Tanh(), nn.Linear(9, 3)).double().eval()
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 9), nn.Tanh(), nn.Linear(9, 3))
     check_metric(
         lambda: Infidelity(Noise(count=8), meaning="coefficients", scaled=scaled),
-        model=net,
-        inputs=torch.randn(4, 6, dtype=torch.float64),
+        model=net.double().eval(),
+        inputs=torch.randn(4, 1, 4, 4, dtype=torch.float64),
+        target=[0, 1, 2, 1],
     )

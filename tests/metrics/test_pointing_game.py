@@ -69,7 +69,7 @@ def test_of_several_maxima_one_is_drawn_by_the_sample() -> None:
 
 def test_a_full_mask_cannot_be_missed_and_has_no_number() -> None:
     R = torch.rand(1, 1, 2, 2)
-    scores = PointingGame()(_never, R, R, masks=torch.ones(1, 2, 2, dtype=torch.bool))
+    scores = PointingGame(0)(_never, R, R, masks=torch.ones(1, 2, 2, dtype=torch.bool))
 
     assert scores.values.isnan().all()
     assert "full" in scores.reasons[0]

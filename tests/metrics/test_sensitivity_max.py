@@ -132,6 +132,8 @@ def test_when_memory_is_short_fewer_are_explained_at_a_time() -> None:
     torch.testing.assert_close(short, enough)
 
 
-@pytest.mark.parametrize("metric", [SensitivityMax(), SensitivityMax(Shifts(1, -2, 0.0))], ids=repr)
+@pytest.mark.parametrize(
+    "metric", [SensitivityMax(Cube(count=3)), SensitivityMax(Shifts(1, -2, 0.0))], ids=repr
+)
 def test_it_keeps_its_contract(metric: Metric) -> None:
     check_metric(lambda: metric)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from whence._errors import InvalidInput
-from whence.metrics import Difference, holm, mean_interval, paired_difference
+from whence.metrics import Difference, Interval, holm, mean_interval, paired_difference
 from whence.metrics._statistics import mean_band
 
 
@@ -165,3 +165,10 @@ def test_holm_stops_at_one_and_passes_over_what_is_no_number() -> None:
 
 def test_a_difference_reads_as_a_line() -> None:
     assert str(Difference(0.25, 0.1, -0.4)) == "+0.250 [+0.100, -0.400]"
+    assert str(Interval(0.25, 0.1, math.nan)) == "0.250 [0.100, nan]"
+
+
+def test_small_and_large_numbers_are_shown_by_their_digits() -> None:
+    assert str(Interval(1.25e-5, 1e-5, 2e-5)) == "1.25e-05 [1e-05, 2e-05]"
+    assert str(Interval(51234.0, 50000.0, 52000.0)) == "5.12e+04 [5e+04, 5.2e+04]"
+    assert str(Difference(0.0, 0.0, 0.0)) == "+0.000 [+0.000, +0.000]"

@@ -17,8 +17,11 @@ def test_every_entry_says_what_it_is(line: Line) -> None:
     assert "[" not in line.summary.replace("1[x", "")
 
 
-@pytest.mark.parametrize("line", [*catalogue()["methods"], *catalogue()["rules"]])
-def test_every_method_and_rule_has_a_paper(line: Line) -> None:
+WITH_PAPERS = [line for kind in ("methods", "rules", "metrics") for line in catalogue()[kind]]
+
+
+@pytest.mark.parametrize("line", WITH_PAPERS)
+def test_every_method_rule_and_metric_has_a_paper(line: Line) -> None:
     assert line.papers
 
 

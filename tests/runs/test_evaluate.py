@@ -16,6 +16,7 @@ from whence._errors import InvalidInput
 from whence.explainers import GradientTimesInput, Random
 from whence.metrics import Batch, Case, Cost, Metric, PixelFlipping, Scores
 from whence.runs import Evaluation
+from whence.runs._evaluate_data import Part
 
 ALL = [GradientTimesInput, Random]
 
@@ -468,3 +469,14 @@ def test_texts_of_the_zoo_are_read_by_their_model() -> None:
 
     assert found.failures == ()
     assert found.ids == ("x", "y")
+
+
+@pytest.mark.parametrize("inputs", [X, {"x": X, "n": 3}, (X, 3)])
+def test_samples_go_where_the_weights_are(inputs: Any) -> None:
+    part = Part(inputs, tuple(range(10)), LABELS, LABELS, X > 0).to(torch.device("meta"))
+    moved = part.inputs["x"] if isinstance(part.inputs, dict) else part.inputs
+    moved = moved[0] if isinstance(moved, tuple) else moved
+
+    assert moved.device.type == "meta"
+    assert {each.device.type for each in (part.target, part.labels, part.masks)} == {"meta"}
+    assert type(part.inputs) is type(inputs)

@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from whence._errors import InvalidInput, NotAvailable
 from whence.metrics import Curve, Failure, Scores, Tally, mean_interval, paired_difference
 from whence.runs import Evaluation
+from whence.runs._evaluation_pages import score_table
 
 GOOD = torch.linspace(0.6, 0.9, 20).double()
 FAIR = GOOD - 0.1 - 0.01 * torch.arange(20).double().cos()
-POOR = FAIR + 0.001 * torch.tensor([1.0, -1.0] * 10).double()
+POOR = FAIR + 0.001 * torch.tensor([1.1, -1.0] * 10).double()
 METRICS = {
     "up": {"direction": 1, "metric": "up"},
     "down": {"direction": -1, "metric": "down"},
@@ -95,9 +96,21 @@ def test_the_table_reads_well(found: Evaluation) -> None:
 
     assert lines[0] == "20 samples, mean [95% interval]  place"
     assert lines[1].split() == ["up", "down", "flat"]
-    assert lines[2].split("  ")[-1].strip() == "smaller is better"
+    assert lines[2].split("  ")[-1].strip() == "neither is better"
     assert lines[4].split()[:2] == ["good", "0.750"]
     assert lines[4].split()[4] == "1."
+
+
+def test_what_went_wrong_and_what_was_left_out_is_said_by_kind(found: Evaluation) -> None:
+    for each in range(5):
+        found.tally.fail(Failure("good", "up", each, "ValueError: no"))
+    found.tally.fail(Failure("fair", "flat", 7, "a constant map", left_out=True))
+    lines = str(found).splitlines()
+
+    assert lines[-2] == "good, up failed on 5 samples (0, 1, 2, ...): ValueError: no"
+    assert lines[-1] == "fair, flat left out 1 sample (7): a constant map"
+    assert len(found.failures) == 5
+    assert len(found.left_out) == 1
 
 
 def test_a_frame_has_a_row_for_each_sample_method_and_metric(found: Evaluation) -> None:
@@ -156,6 +169,19 @@ def test_pictures_are_drawn(found: Evaluation, tmp_path: Path) -> None:
     assert "good" in found.save(tmp_path / "x.svg").read_text()
 
 
+def test_a_picture_says_which_of_several_curves_it_shows() -> None:
+    x, rows = torch.tensor([0.0, 1.0]), torch.rand(3, 2)
+    curves = {"lerf": Curve(x, rows, "", ""), "morf": Curve(x, rows / 2, "", "")}
+    tally = Tally()
+    tally.update(Scores(torch.rand(3), curves), range(3), method="a", metric="up")
+    found = Evaluation(tally, ("a",), {"up": METRICS["up"]}, {"samples": 3})
+
+    assert found.plot().axes[0].get_title(loc="left") == "up, the curve lerf"
+    assert found.curves("up", "morf")["a"].mean.tolist() == pytest.approx(
+        (rows.double() / 2).mean(0).tolist()
+    )
+
+
 def test_another_suffix_is_refused(found: Evaluation, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"\.parquet; got 'x.pkl'"):
         found.save(tmp_path / "x.pkl")
@@ -177,3 +203,23 @@ def test_a_method_without_scores_is_last_and_drawn(found: Evaluation, tmp_path: 
         ]["mean"]
         is None
     )
+
+
+def test_equal_means_share_a_place() -> None:
+    tally = Tally()
+    for method, values in {"a": GOOD, "b": FAIR, "c": GOOD}.items():
+        tally.update(Scores(values), range(20), method=method, metric="up")
+    found = Evaluation(tally, ("a", "b", "c"), {"up": METRICS["up"]}, {"samples": 20})
+
+    assert [(each.place, each.method) for each in found.ranking()] == [(1, "a"), (1, "c"), (3, "b")]
+
+
+def test_a_table_wider_than_a_page_goes_on_below() -> None:
+    names = ["a metric with a long name", "another of them", "and a third one"]
+    cells = {"lrp": "0.123 [0.100, 0.150]  1."}
+    table = score_table(["lrp"], dict.fromkeys(names, (1, cells)) | {"last": (0, cells)})
+    blocks = table.split("\n\n")
+
+    assert [block.splitlines()[2].split()[0] for block in blocks] == ["lrp", "lrp"]
+    assert max(len(line) for line in table.splitlines()) <= 100
+    assert blocks[1].split()[0] == "last"

@@ -113,15 +113,18 @@ def declare(
     direction: int | None = None,
     read: str = "auto",
     invariances: frozenset[str] | None = None,
+    range: tuple[float, float] | None = None,
 ) -> None:
-    """What follows from a metric's knobs: its direction, no bounds but for probabilities, and what
-    leaves it as it is."""
+    """What follows from a metric's knobs, for `__post_init__`: its direction, its bounds (none but
+    for probabilities), and what leaves it as it is."""
     if direction is not None:
         object.__setattr__(metric, "direction", direction)
     if read not in ("auto", "probability", "right"):
         object.__setattr__(metric, "range", (-math.inf, math.inf))
     if invariances is not None:
         object.__setattr__(metric, "invariances", invariances)
+    if range is not None:
+        object.__setattr__(metric, "range", range)
 
 
 def by_rank(features: Features, order: str = "morf") -> frozenset[str]:
@@ -136,13 +139,6 @@ def by_rank(features: Features, order: str = "morf") -> frozenset[str]:
     elif isinstance(features, (Pixels, Elements)):
         kept.add("offset")  # of patches, those cut off at the edge gain less
     return frozenset(kept)
-
-
-def declare(metric: Metric, **about: Any) -> None:
-    """What holds for these knobs only: other invariances or another range than the class says.
-    For `__post_init__`."""
-    for name, value in about.items():
-        object.__setattr__(metric, name, value)
 
 
 def _plain(value: Any) -> Any:

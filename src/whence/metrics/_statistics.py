@@ -29,7 +29,7 @@ class Interval:
     missing: int = 0
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return _in_words(self.mean, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Difference:
     missing: int = 0
 
     def __str__(self) -> str:
-        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+        return _in_words(self.mean, self.low, self.high, "+")
 
 
 def mean_interval(
@@ -61,8 +61,8 @@ def mean_interval(
     """The mean of one score for each sample, shape (samples,), with its bootstrap interval.
 
     Samples are drawn again with replacement, `times` times, and the middle `confidence` of the
-    means is kept: the percentile bootstrap [efron1979]. NaN is left out and counted. One sample has no
-    interval: its ends are NaN.
+    means is kept: the percentile bootstrap [efron1979]. NaN is left out and counted. One sample
+    has no interval: its ends are NaN.
     """
     kept = _kept(values)
     missing = values.numel() - len(kept)
@@ -134,6 +134,13 @@ def holm(chances: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(places) - k) * p))
         adjusted[place] = highest
     return adjusted
+
+
+def _in_words(mean: float, low: float, high: float, sign: str = "") -> str:
+    """Three decimals, or three digits where these would say too little or too much."""
+    largest = max((abs(each) for each in (mean, low, high) if math.isfinite(each)), default=0.0)
+    form = f"{sign}.3f" if largest == 0 or 0.01 <= largest < 1000 else f"{sign}.3g"
+    return f"{mean:{form}} [{low:{form}}, {high:{form}}]"
 
 
 def _kept(values: Tensor) -> Tensor:

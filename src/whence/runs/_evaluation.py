@@ -46,8 +46,8 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Rank:
-    """One method's place by a metric, 1 for the best; `beats`: those it is better than beyond
-    doubt, by `Evaluation.comparisons`."""
+    """One method's place by a metric, 1 for the best, the same for equal means; `beats`: those it
+    is better than beyond doubt, by `Evaluation.comparisons`."""
 
     place: int
     method: str
@@ -151,9 +151,15 @@ class Evaluation:
         for each in self.comparisons(name):
             if each.better is not None:
                 won[each.better].append(each.second if each.better == each.first else each.first)
+        means = [direction * intervals[method].mean for method in order]
+        places = [1 + sum(other > mean for other in means) for mean in means]
+        places = [
+            len(order) if math.isnan(mean) else place
+            for place, mean in zip(places, means, strict=True)
+        ]
         return [
             Rank(place, method, intervals[method], tuple(won[method]))
-            for place, method in enumerate(order, 1)
+            for place, method in zip(places, order, strict=True)
         ]
 
     def curves(self, metric: str | None = None, curve: str | None = None) -> dict[str, MeanCurve]:
@@ -301,8 +307,10 @@ class Evaluation:
         intervals = {method: self.interval(method, name) for method in self.methods}
         curves = self.curves(name)
         first = next(iter(curves.values()), None)
+        kinds = {kind for method in curves for kind in self.column(method, name).curves}
+        shown = next((next(iter(self.column(each, name).curves)) for each in curves), "")
         return viz.Measured(
-            title=name,
+            title=name if len(kinds) < 2 else f"{name}, the curve {shown}",
             intervals={key: (each.mean, each.low, each.high) for key, each in intervals.items()},
             bands={
                 key: [each.numpy() for each in (c.x, c.mean, c.low, c.high)]

@@ -7,25 +7,33 @@ from rich.cells import cell_len
 
 from whence.metrics import Failure
 
-_BETTER = {1: "larger is better", -1: "smaller is better", 0: ""}
-_SHOWN = 5
+_BETTER = {1: "larger is better", -1: "smaller is better", 0: "neither is better"}
+_SHOWN, _WIDE = 5, 100
 
 
 def score_table(
     methods: Sequence[str], columns: Mapping[str, tuple[int, Mapping[str, str]]]
 ) -> str:
-    """Methods by metrics; of each metric its direction and the cells, by method."""
-    table = [["", "", *methods]]
+    """Methods by metrics; of each metric its direction and the cells, by method. What does not fit
+    the width of a page goes below."""
+    names = _column(["", "", *methods])
+    blocks: list[list[list[str]]] = []
     for name, (direction, cells) in columns.items():
-        table.append([name, _BETTER[direction], *(cells[method] for method in methods)])
-    widths = [max(cell_len(cell) for cell in column) for column in table]
-    rows = zip(*table, strict=True)
-    return "\n".join(
-        "  ".join(
-            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    )
+        column = _column([name, _BETTER[direction], *(cells[method] for method in methods)])
+        taken = sum(cell_len(each[0]) + 2 for each in blocks[-1]) if blocks else _WIDE
+        if taken + cell_len(column[0]) > _WIDE:
+            blocks.append([names])
+        blocks[-1].append(column)
+    pages = [
+        "\n".join("  ".join(row).rstrip() for row in zip(*block, strict=True)) for block in blocks
+    ]
+    return "\n\n".join(pages)
+
+
+def _column(cells: list[str]) -> list[str]:
+    """Cells of one width."""
+    width = max(cell_len(cell) for cell in cells)
+    return [cell + " " * (width - cell_len(cell)) for cell in cells]
 
 
 def failure_lines(failures: Sequence[Failure], what: str = "failed on") -> list[str]:

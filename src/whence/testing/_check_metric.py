@@ -76,14 +76,14 @@ def check_metric(
     _check_declared(metric)
     samples = _samples(model, inputs, target, explainer, masks, labels)
     maps = maps_of(samples)
-    _check_scores(metric, samples, maps)
+    scores = _check_scores(metric, samples, maps)
     _check_needs(metric, samples)
     _check_cost(metric, samples, exact)
     _check_untouched(metric, samples)
     _check_again(metric, make(), samples)
-    _check_company(metric, samples, maps)
+    _check_company(metric, samples, maps, scores)
     for name in _CHANGES:
-        _check_change(metric, samples, maps, name)
+        _check_change(metric, samples, maps, scores, name)
 
 
 def _samples(
@@ -98,7 +98,7 @@ def _samples(
     target = [0, 1, 2, 1] if target is None and given else target
     if masks is None:
         leaf = next(each for each in Inputs.of(inputs).leaves if len(each) == count)
-        masks = torch.zeros(count, *leaf.shape[2:], dtype=torch.bool)
+        masks = torch.zeros(count, *(leaf.shape[2:] or leaf.shape[1:]), dtype=torch.bool)
         masks[:, ..., 1:4] = True
     labels = torch.arange(count) % 2 if labels is None else labels
     ids = [f"sample {row}" for row in range(count)]
@@ -146,13 +146,15 @@ def _check_known(kind: str, name: str, found: Sequence[str] | frozenset[str], kn
         raise AssertionError(f"{kind}.{name}: {unknown} are none of {', '.join(known)}.")
 
 
-def _check_scores(metric: Metric, samples: Samples, maps: dict[str, Tensor]) -> None:
+def _check_scores(metric: Metric, samples: Samples, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The scores of each map."""
     found = [_measured(metric, samples, R) for R in maps.values()]
     for scores, name in zip(found, maps, strict=True):
         _check_form(scores, len(samples), f"{metric!r} on {name}")
         _check_range(metric, scores.values, f"{metric!r} on {name}")
     if all(bool(scores.values.isnan().all()) for scores in found):
         raise AssertionError(f"{metric!r}: all scores are NaN, so nothing was checked.")
+    return {name: scores.values for name, scores in zip(maps, found, strict=True)}
 
 
 def _check_form(scores: Any, count: int, place: str) -> None:
@@ -255,14 +257,16 @@ def _check_again(metric: Metric, other: Metric, samples: Samples) -> None:
         )
 
 
-def _check_company(metric: Metric, samples: Samples, maps: dict[str, Tensor]) -> None:
+def _check_company(
+    metric: Metric, samples: Samples, maps: dict[str, Tensor], scores: dict[str, Tensor]
+) -> None:
     """Together, alone, in chunks, in another order."""
     everyone = list(range(len(samples)))
     other = [everyone[-1], *everyone[:-1]]
     differences: dict[str, list[str]] = {"batch": [], "order": []}
     for name, R in maps.items():
         given = replace(samples, relevance=R)
-        together = given.measure(metric).values
+        together = scores[name]
         alone = torch.cat([given.take([row]).measure(metric).values for row in everyone])
         chunks = given.measure(metric, given.batch(metric.needs, chunk=3)).values
         moved = given.take(other).measure(metric).values
@@ -273,15 +277,20 @@ def _check_company(metric: Metric, samples: Samples, maps: dict[str, Tensor]) ->
         _judge(metric, name, found)
 
 
-def _check_change(metric: Metric, samples: Samples, maps: dict[str, Tensor], name: str) -> None:
+def _check_change(
+    metric: Metric,
+    samples: Samples,
+    maps: dict[str, Tensor],
+    scores: dict[str, Tensor],
+    name: str,
+) -> None:
     found, tried = [], 0
     for place, R in maps.items():
         if name == "channels" and (R.dim() < 3 or R.shape[1] == 1):
             continue
-        before = _measured(metric, samples, R).values
         for change in _CHANGES[name]:
             after = _measured(metric, samples, change(R)).values
-            found += _difference(after, before, f"for {place}")
+            found += _difference(after, scores[place], f"for {place}")
             tried += 1
     if tried:
         _judge(metric, name, found)

@@ -32,19 +32,9 @@ class Samples:
 
     def take(self, rows: Sequence[int]) -> "Samples":
         """Some of the samples, in this order."""
-
-        def taken(each: Any) -> Any:
-            if isinstance(each, Mapping):
-                return type(each)({name: taken(value) for name, value in each.items()})  # type: ignore[call-arg]
-            if isinstance(each, tuple):
-                return tuple(taken(value) for value in each)
-            if isinstance(each, list) and len(each) == len(self):
-                return [each[row] for row in rows]
-            follows = isinstance(each, Tensor) and each.dim() and len(each) == len(self)
-            return each[list(rows)] if follows else each
-
         names = ("inputs", "target", "masks", "labels", "relevance", "ids")
-        return replace(self, **{name: taken(getattr(self, name)) for name in names})
+        count, rows = len(self), list(rows)
+        return replace(self, **{name: _taken(getattr(self, name), rows, count) for name in names})
 
     def batch(self, needs: Sequence[str], chunk: int | None = None) -> Batch:
         """The batch, with what the metric says that it needs and nothing else."""
@@ -93,6 +83,19 @@ def maps_of(samples: Samples) -> dict[str, Tensor]:
         "positive noise, a third of it zero": noise.abs() * (noise.abs() > 0.4),
     }
     return {name: _whole(each) for name, each in kinds.items()}
+
+
+def _taken(each: Any, rows: list[int], count: int) -> Any:
+    """These samples of what has one entry for each of `count`, and the rest as it is."""
+    if isinstance(each, Mapping):
+        return {name: _taken(value, rows, count) for name, value in each.items()}
+    if isinstance(each, tuple):
+        return tuple(_taken(value, rows, count) for value in each)
+    if isinstance(each, list) and len(each) == count:
+        return [each[row] for row in rows]
+    if isinstance(each, Tensor) and each.dim() and len(each) == count:
+        return each[rows]
+    return each
 
 
 def _whole(relevance: Tensor) -> Tensor:

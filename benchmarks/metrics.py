@@ -4,14 +4,15 @@
     python benchmarks/metrics.py --models lenet --samples 1000 --pairs 7
 
 Times are CPU times of the process, medians of interleaved pairs (passes, metric, passes, ...); A/A
-is the passes against themselves. The passes are of one stored chunk of copies, as large as the
-metric's chunks, through the model under no_grad as often as the metric needs: no copy is made, no
-number is read. Relevance is at hand: explaining is not measured.
+is the passes against themselves. The passes send the very copies that the metric sends, made
+beforehand and kept, through the model under no_grad in the same chunks: what is in a picture
+matters, since max-pooling is faster where it is black. Relevance is at hand: explaining is not
+measured.
 
 Quantus, if it is installed, measures the same protocol (order, patches, steps, replacement by
-black) in the same run, from the same relevance, in batches of as many samples as the metric has
-copies in a chunk: it forwards a batch once for each step. Its extra passes of untouched samples are
-counted against it only in time. It is LGPL and used installed only. In the environment of the peers:
+black) in the same run, from the same relevance, in batches of as many samples as a chunk holds: it
+sends a batch once for each step. It is LGPL and used installed only; add it to the environment of
+the peers with
 
     pip install -c constraints.txt quantus
 
@@ -87,7 +88,7 @@ def _table(setting: Setting, options: argparse.Namespace) -> None:
     print(f"{'metric':<28}{'forwards':>10}{'passes':>10}{'ratio':>8}{'(min, max)':>16}{'A/A':>8}")
     for name, metric in metrics.items():
         forwards = foretold([metric.cost(Batch(model, x, 0))])
-        passes = _passes(model, x, forwards * count)
+        passes = _passes(model, x, metric, relevance)
         again = _ratios(passes, passes, options.pairs)
         ours = _ours(metric, model, x, relevance)
         base = statistics.median(_cpu(passes) for _ in range(3))
@@ -106,17 +107,21 @@ def _ours(metric: Metric, model: nn.Module, x: Tensor, relevance: Tensor) -> Run
     return run
 
 
-def _passes(model: nn.Module, x: Tensor, count: int) -> Run:
-    """`count` copies through the model, in chunks of the size that the metric takes."""
-    size = Batch(model, x, 0).chunk
-    copies = x.repeat(-(-size // len(x)), 1, 1, 1)[:size].clone()
+def _passes(model: nn.Module, x: Tensor, metric: Metric, relevance: Tensor) -> Run:
+    """The very copies that the metric sends, made beforehand, in the same chunks."""
+    sent: list[Tensor] = []
+
+    def listening(copies: Tensor) -> Tensor:
+        sent.append(copies.clone())
+        return model(copies)
+
+    with torch.no_grad():
+        metric.measure(Case(Batch(listening, x, 0), relevance))
 
     def run() -> None:
         with torch.no_grad():
-            for _ in range(count // size):
+            for copies in sent:
                 model(copies)
-            if count % size:
-                model(copies[: count % size])
 
     return run
 
@@ -124,9 +129,9 @@ def _passes(model: nn.Module, x: Tensor, count: int) -> Run:
 def _quantus(name: str, setting: Setting, model: nn.Module, x: Tensor, R: Tensor) -> Run | None:
     """The same protocol by Quantus: the constant black, the same order and steps."""
     try:
-        if setting.model:  # torchvision, which it brings, needs the shim beside a CPU build
-            sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "tests"))
-            __import__("torchvision_shim")
+        # Quantus imports torchvision, which needs the shim beside a CPU build of torch.
+        sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "tests"))
+        __import__("torchvision_shim")
         import quantus
     except ImportError as error:
         print(f"  quantus: not measured ({error})")

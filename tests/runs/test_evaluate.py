@@ -480,3 +480,12 @@ def test_samples_go_where_the_weights_are(inputs: Any) -> None:
     assert moved.device.type == "meta"
     assert {each.device.type for each in (part.target, part.labels, part.masks)} == {"meta"}
     assert type(part.inputs) is type(inputs)
+
+
+@pytest.mark.parametrize("target", [LABELS, LABELS.tolist(), whence.targets.Logit(LABELS)])
+def test_a_target_for_each_sample_follows_it_into_its_batch(model: Linear, target: Any) -> None:
+    kind = {"exact": GradientTimesInput}
+    found = run(model, X, explainers=kind, metrics=[Total()], target=target, batch_size=4)
+    expected = model.linear(X).gather(1, LABELS[:, None])[:, 0]
+
+    assert found.scores("exact").tolist() == pytest.approx(expected.tolist(), abs=1e-12)

@@ -74,7 +74,7 @@ def test_the_metrics_keep_the_contract(kind: type[Metric]) -> None:
 def test_every_order_and_partition_declares_what_leaves_it_as_it_is(
     order: str, features: metrics.Features
 ) -> None:
-    check_metric(lambda: metrics.PixelFlipping(order=order, features=features, step=16))
+    check_metric(lambda: metrics.PixelFlipping(order=order, features=features, step=4))
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def _check_declared(metric: Metric) -> None:
     _check_known(kind, "needs", metric.needs, _NEEDS)
     _check_known(kind, "invariances", metric.invariances, INVARIANCES)
     _check_known(kind, "sources", metric.sources, REFERENCES)
-    for name in ("sources", "equation", "__doc__"):
+    for name in ("sources", "equation"):
         if not getattr(metric, name):
             raise AssertionError(f"{kind} declares no {name}.")
     if not dataclasses.is_dataclass(metric) or not type(metric).__dataclass_params__.frozen:  # type: ignore[attr-defined]

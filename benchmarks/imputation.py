@@ -4,7 +4,7 @@
     python benchmarks/imputation.py --sizes 224 --shares 0.5 0.9 --pairs 15
 
 The direct solve builds the matrix of each picture with vectorised numpy, factorises it once
-(SuperLU) and solves for the three channels. Both sides leave out the noise, which is the same for both; its
+(SuperLU) and solves for the three channels. Both sides leave out the noise, which is the same; its
 own time is the last column. Times are medians of interleaved pairs, for a batch of 32 pictures. The
 error is the largest difference between the two, for pictures in [0, 1].
 

@@ -129,10 +129,7 @@ def _passes(model: nn.Module, x: Tensor, metric: Metric, relevance: Tensor) -> R
 def _quantus(name: str, setting: Setting, model: nn.Module, x: Tensor, R: Tensor) -> Run | None:
     """The same protocol by Quantus: the constant black, the same order and steps."""
     try:
-        # Quantus imports torchvision, which needs the shim beside a CPU build of torch.
-        sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "tests"))
-        __import__("torchvision_shim")
-        import quantus
+        import quantus  # it brings torchvision, for which nets.py has the shim
     except ImportError as error:
         print(f"  quantus: not measured ({error})")
         return None

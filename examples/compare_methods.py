@@ -6,7 +6,8 @@
     python examples/compare_methods.py --data FOLDER --parts imagenet --pictures sun397 --net NAME
 
 Tables are printed; pictures and numbers go to out/compare (`--out`). The rules below were fixed
-before anything was measured.
+before anything was measured, but for how many pixels and patches go at a time: that was set by what
+a trial cost.
 
 What is "LRP". The epsilon rule on every layer, with an epsilon of a hundredth of the root mean
 square of a layer's output. Beside it: epsilon-plus (z+ on convolutions) and what `method="lrp"`
@@ -17,15 +18,15 @@ class that the net gives them, right or wrong. f is the probability of that clas
 in [-1, 1], the frame included, 16 are replaced at a time, most relevant first, until all are: 65
 points. The number is the area over the curve, by trapezoids, as the tutorial's 0.722 / 0.691 /
 0.523 seem to be (the slide names no unit). Replacements: the sign is flipped, as [bach2015]; a
-uniformly random value, three draws; the mean of the digit; black; noisy linear imputation (in steps of 64: it costs
-most).
+uniformly random value, three draws; the mean of the digit; black; noisy linear imputation (64
+pixels at a time, as it costs most).
 
 cifar, imagenet. Region perturbation as [samek2017]: patches in the order of their summed relevance,
 most relevant first; AOPC is the mean fall of f over the points of the curve, the first included.
 ResNet-20 and ResNet-56 on 200 test pictures of CIFAR-10, every fiftieth, in patches of 4 x 4, all
-64 of them, two at a time. SqueezeNet 1.1 and 1.0 on the ImageNet samples, in patches of 9 x 9, 100
-of 676 (about 15 % of the picture), ten at a time. Replacements: uniformly random values in the
-range of the picture's channel, its mean, and a blurred copy.
+64 of them, four at a time. SqueezeNet 1.1 and 1.0 on the ImageNet samples, in patches of 9 x 9, 100
+of 676 (about 15 % of the picture), twenty at a time. Replacements: uniformly random values in the
+range of the picture's channel, two draws; the channel's mean; a blurred copy.
 
 voc. Photographs of PASCAL VOC in which SqueezeNet 1.1 names, of its 1,000 classes, a kind of thing
 that has a box. The share of the positive relevance inside the boxes, beside their share of the
@@ -85,7 +86,7 @@ def run(part: str, options: argparse.Namespace, console: Console) -> None:
     elif part == "cifar":
         photographs.compare_cifar(data, out, 40 if quick else 200, console)
     elif part == "imagenet":
-        nets = [options.net] if options.net else list(photographs.NETS)
+        nets = (options.net,) if options.net else photographs.NETS
         most = 6 if quick else 72
         photographs.compare_photographs(data, out, (options.pictures, nets, most), console)
     elif part == "voc":

@@ -14,6 +14,7 @@ class Weighted(nn.Module):
 
     def __init__(self, *weights: float) -> None:
         super().__init__()
+        self.eval()
         self.register_buffer("weights", torch.tensor(weights, dtype=torch.float64))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -22,6 +23,10 @@ class Weighted(nn.Module):
 
 class Scorer(nn.Module):
     """Three classes from samples of any shape, smooth, the same bits in any batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.flatten(1)
@@ -36,6 +41,7 @@ class Hungry(nn.Module):
     def __init__(self, limit: int, error: Exception) -> None:
         super().__init__()
         self.limit, self.error, self.most, self.scorer = limit, error, 0, Scorer()
+        self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
         if len(x) > self.limit:
@@ -50,6 +56,7 @@ class Counting(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.seen, self.scorer = 0, Scorer()
+        self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
         self.seen += len(x)

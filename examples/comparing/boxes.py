@@ -6,7 +6,7 @@ from rich.console import Console
 
 from comparing.measuring import draw_maps, measure, report
 from comparing.photographs import MANY
-from comparing.pictures import with_things
+from comparing.pictures import evenly, with_things
 from whence import zoo
 from whence.metrics import Metric, RelevanceMass
 
@@ -27,10 +27,9 @@ def compare(data: str, out: Path, most: int, console: Console) -> None:
     console.print(f"{len(chosen)} photographs; the boxes cover {area:.1%} of them on average")
     found = measure(net, chosen, metrics(), MANY)
     report(f"{net.name}: share of the positive relevance inside the boxes", found, console)
-    notes = {
-        method: [f"{share:.0%}" for share in found.scores(method, "inside")[:SHOWN].tolist()]
-        for method in MANY
-    }
+    numbers = evenly(len(chosen), SHOWN)
+    shares = {method: found.scores(method, "inside")[numbers].tolist() for method in MANY}
+    notes = {method: [f"{share:.0%}" for share in each] for method, each in shares.items()}
     title = "What speaks for the class, and how much of it lies inside the box"
-    draw_maps(net, chosen.first(SHOWN), out / "voc-maps.png", title, MANY, notes)
+    draw_maps(net, chosen.at(numbers), out / "voc-maps.png", title, MANY, notes)
     found.save(out / "voc.json")

@@ -7,7 +7,7 @@ from rich.console import Console
 from comparing.measuring import draw, draw_maps, measure, report
 from comparing.methods import FEW
 from comparing.nets import trained
-from comparing.pictures import Chosen, predicted
+from comparing.pictures import Chosen, evenly, predicted
 from whence import zoo
 from whence.metrics import Constant, Inpaint, Mean, Metric, PixelFlipping, SignFlip, Uniform
 
@@ -51,7 +51,7 @@ def compare(data: str, out: Path, most: int, console: Console) -> None:
         name = net.name.replace(" ", "-")
         for metric in found.metrics:
             path = out / f"mnist-{name}-{metric.replace(' ', '-')}.png"
-            draw(found, metric, path, f"{net.name}, replacement: {metric}", FEW)
+            draw(found, metric, path, FEW, title=f"{net.name}, replacement: {metric}", most=1.0)
         title = f"{net.name}: what speaks for the class"
-        draw_maps(net, chosen.first(SHOWN), out / f"mnist-{name}-maps.png", title)
+        draw_maps(net, chosen.at(evenly(most, SHOWN)), out / f"mnist-{name}-maps.png", title)
         found.save(out / f"mnist-{name}.json")

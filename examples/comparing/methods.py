@@ -30,13 +30,14 @@ def explainers(net: Model, names: tuple[str, ...] = ()) -> dict[str, Explainer]:
     the first layer. Sensitivity is the squared gradient. Deconvolution and guided backprop are
     ranked by their norm over the channels, as they say nothing about for and against.
     """
-    module = net.module
+    module, black = net.module, net.low
+    assert black is not None
     found: dict[str, Explainer] = {
         "LRP": LRP(module, EpsilonEverywhere(EPSILON)),
         "LRP, epsilon-plus": LRP(module, EpsilonPlus(EPSILON)),
         "LRP, default": LRP(module),
         "gradient x input": GradientTimesInput(module),
-        "integrated gradients": IntegratedGradients(module, baseline=net.low, steps=STEPS),
+        "integrated gradients": IntegratedGradients(module, baseline=black, steps=STEPS),
         "sensitivity": Sensitivity(module),
         "deconvolution": Norm(Deconvnet(module)),
         "guided backprop": Norm(GuidedBackprop(module)),

@@ -1,18 +1,18 @@
 """CIFAR-10 and photographs: region perturbation, curves as on the tutorial's slide."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from comparing.measuring import draw, draw_maps, measure, report
 from comparing.methods import FEW
-from comparing.pictures import Chosen, spread
+from comparing.pictures import Chosen, evenly, spread
 from whence import zoo
 from whence.metrics import Blur, Mean, Metric, Patches, RegionPerturbation, Uniform
 
 NETS = ("squeezenet-imagenet", "squeezenet1_0-imagenet")
-DRAWS, SHOWN = 3, 6
+DRAWS, SHOWN = 2, 6
 MANY = (
     "LRP",
     "LRP, epsilon-plus",
@@ -41,18 +41,18 @@ def compare_cifar(data: str, out: Path, most: int, console: Console) -> None:
     for name in ("resnet20-cifar10", "resnet56-cifar10"):
         net = zoo.model(name, data)
         chosen = spread(net, zoo.dataset("cifar10", data), most)
-        compare(net, chosen, metrics(4, None, 2, 3.0), out, console)
+        compare(net, chosen, metrics(4, None, 4, 3.0), out, console)
 
 
 def compare_photographs(
-    data: str, out: Path, what: tuple[str, list[str], int], console: Console
+    data: str, out: Path, what: tuple[str, Sequence[str], int], console: Console
 ) -> None:
     """Nets on photographs, 100 patches of 9 x 9. what: the data set, the nets, how many."""
     pictures, nets, most = what
     for name in nets:
         net = zoo.model(name, data)
         chosen = spread(net, zoo.dataset(pictures, data), most)
-        compare(net, chosen, metrics(9, 10, 10, 10.0), out, console, MANY)
+        compare(net, chosen, metrics(9, 5, 20, 10.0), out, console, MANY)
 
 
 def compare(
@@ -68,6 +68,10 @@ def compare(
     report(f"{net.name}, {len(chosen)} pictures: AOPC, larger is better", found, console)
     for metric in found.metrics:
         path = out / f"{net.name}-{metric}.png"
-        draw(found, metric, path, f"{net.name}, replacement: {metric}", FEW)
-    draw_maps(net, chosen.first(SHOWN), out / f"{net.name}-maps.png", f"{net.name}", methods)
+        most = 1.0 if net.input_shape[-1] < 100 else 0.2  # of photographs, 15 % are replaced
+        draw(found, metric, path, FEW, title=f"{net.name}, replacement: {metric}", most=most)
+    title = f"{net.name}: what speaks for the class"
+    draw_maps(
+        net, chosen.at(evenly(len(chosen), SHOWN)), out / f"{net.name}-maps.png", title, methods
+    )
     found.save(out / f"{net.name}.json")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from comparing.voc_classes import IMAGENET, kind_of
 from whence.zoo import Dataset, ImageInput, Item, Model
@@ -28,17 +29,25 @@ class Chosen:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def first(self, count: int) -> "Chosen":
-        """The first so many."""
-        masks = None if self.masks is None else self.masks[:count]
-        return Chosen(self.inputs[:count], self.classes[:count], self.names[:count], masks)
+    def at(self, numbers: list[int]) -> "Chosen":
+        """Those with these numbers."""
+        masks = None if self.masks is None else self.masks[numbers]
+        return Chosen(
+            self.inputs[numbers], self.classes[numbers], [self.names[k] for k in numbers], masks
+        )
 
 
 def spread(net: Model, data: Dataset, most: int) -> Chosen:
-    """Evenly spread over a data set, as some are sorted by class: the first, and each n-th."""
-    numbers = [k * len(data) // most for k in range(min(most, len(data)))]
+    """Evenly spread over a data set, as some are sorted by class."""
+    numbers = evenly(len(data), most)
     inputs = torch.cat([net.preprocess(data[number].image) for number in numbers])
     return Chosen(inputs, predicted(net, inputs), [data.names[number] for number in numbers])
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most so many of the numbers below count: 0, and each n-th."""
+    kept = min(most, count)
+    return [k * count // kept for k in range(kept)]
 
 
 def with_things(net: Model, data: Dataset, most: int) -> Chosen:
@@ -84,13 +93,18 @@ def predicted(net: Model, inputs: Tensor) -> Tensor:
         return torch.cat([net.module(part).argmax(1) for part in inputs.split(64)])
 
 
-def shown(net: Model, inputs: Tensor) -> list[Image.Image]:
-    """Inputs as pictures again."""
+def shown_pictures(net: Model, chosen: Chosen) -> list[Image.Image]:
+    """Inputs as pictures again, with a yellow line around what the masks hold."""
     assert net.low is not None
     assert net.high is not None
-    pixels = ((inputs - net.low) / (net.high - net.low)).clamp(0, 1)
+    pixels = ((chosen.inputs - net.low) / (net.high - net.low)).clamp(0, 1)
     preprocess = net.preprocess
     if isinstance(preprocess, ImageInput) and preprocess.bgr:
         pixels = pixels.flip(1)
-    colour = pixels.expand(-1, 3, -1, -1).mul(255).round().byte().permute(0, 2, 3, 1)
-    return [Image.fromarray(each.numpy()) for each in colour]
+    colour = pixels.expand(-1, 3, -1, -1)
+    if chosen.masks is not None:
+        inside = chosen.masks[:, None].float()
+        line = (max_pool2d(1 - inside, 9, stride=1, padding=4) * inside).bool()
+        colour = torch.where(line, torch.tensor([1.0, 0.85, 0.0]).view(3, 1, 1), colour)
+    rows = colour.mul(255).round().byte().permute(0, 2, 3, 1)
+    return [Image.fromarray(each.numpy()) for each in rows]

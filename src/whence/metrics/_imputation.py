@@ -34,7 +34,7 @@ class Inpaint(Replacement):
     `draws`: how many draws of the noise are averaged. The noise belongs to the sample: all copies
     of one sample in one draw have the same noise at a pixel.
 
-    Solved to within 1e-4 of the range of the picture in float32 (1e-9 in float64), for all copies
+    Solved to within 1e-3 of the range of the picture in float32 (1e-8 in float64), for all copies
     at once, on their device.
 
     Unlike the paper: an iterative solution, not a direct one; noise that depends on the sample's id

@@ -111,7 +111,7 @@ class _Grid:
     def of_masks(self) -> "_Grid":
         """The same cells, with one channel for each mask."""
         grid = copy.copy(self)
-        grid.shape = self.free.shape  # type: ignore[assignment]
+        grid.shape = self.free.shape
         return grid
 
     @cached_property

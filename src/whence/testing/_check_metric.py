@@ -76,10 +76,10 @@ def check_metric(
     _check_declared(metric)
     samples = _samples(model, inputs, target, explainer, masks, labels)
     maps = maps_of(samples)
+    _check_untouched(metric, samples)  # the first to measure, so that the first trace is seen
     scores = _check_scores(metric, samples, maps)
     _check_needs(metric, samples)
     _check_cost(metric, samples, exact)
-    _check_untouched(metric, samples)
     _check_again(metric, make(), samples)
     _check_company(metric, samples, maps, scores)
     for name in _CHANGES:
@@ -289,9 +289,13 @@ def _check_change(
         if name == "channels" and (R.dim() < 3 or R.shape[1] == 1):
             continue
         for change in _CHANGES[name]:
-            after = _measured(metric, samples, change(R)).values
-            found += _difference(after, scores[place], f"for {place}")
             tried += 1
+            try:
+                after = _measured(metric, samples, change(R)).values
+            except InvalidInput as error:  # such as relevance without channels
+                found.append(f"for {place}: {error}")
+                continue
+            found += _difference(after, scores[place], f"for {place}")
     if tried:
         _judge(metric, name, found)
 

@@ -9,10 +9,12 @@ from whence._errors import InvalidInput, NotAvailable
 from whence.zoo._dataset import Box, Dataset, InFiles
 from whence.zoo._files import data_folder
 
-VOC_CLASSES = (
-    "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike "
-    "person pottedplant sheep sofa train tvmonitor"
-).split()
+VOC_CLASSES: tuple[str, ...] = tuple(
+    (
+        "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike "
+        "person pottedplant sheep sofa train tvmonitor"
+    ).split()
+)
 _PLACES = ("voc2007_subset", "VOCdevkit/VOC2007", "VOC2007", ".")
 _LISTS = {"train": "trainval.txt", "test": "test.txt"}
 
@@ -43,7 +45,7 @@ def voc2007(root: str | Path | None, split: str) -> Dataset:
         name=f"voc2007/{split if listed.is_file() else 'all'}",
         pictures=InFiles([home / "JPEGImages" / f"{name}.jpg" for name in names]),
         labels=torch.tensor([_largest(each) for each in boxes]),
-        classes=tuple(VOC_CLASSES),
+        classes=VOC_CLASSES,
         names=tuple(names),
         boxes=boxes,
     )

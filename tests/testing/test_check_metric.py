@@ -77,6 +77,14 @@ def test_every_order_and_partition_declares_what_leaves_it_as_it_is(
     check_metric(lambda: metrics.PixelFlipping(order=order, features=features, step=4))
 
 
+@pytest.mark.parametrize("features", [metrics.Patches(3), metrics.Elements()], ids=repr)
+@pytest.mark.parametrize("kind", [metrics.ParameterRandomisation, metrics.LabelRandomisation])
+def test_randomisation_declares_what_leaves_it_as_it_is(
+    kind: type[Metric], features: metrics.Features
+) -> None:
+    check_metric(lambda: kind(**METRICS[kind], features=features))
+
+
 @pytest.mark.parametrize(
     "replacement",
     [metrics.Uniform(draws=2), metrics.Blur(1.0), metrics.SignFlip(), metrics.Inpaint(draws=2)],

@@ -12,7 +12,7 @@ from whence.metrics._again import explained_on
 from whence.metrics._batch import Batch
 from whence.metrics._case import Case
 from whence.metrics._features import Features, Pixels
-from whence.metrics._metric import Cost, Metric, Scores
+from whence.metrics._metric import Cost, Metric, Scores, by_rank, declare
 from whence.metrics._pooled import kept, pooled
 from whence.metrics._similarity import UNCHANGED_BY, check_similarity, similar
 
@@ -52,7 +52,7 @@ class LabelRandomisation(Metric):
     def __post_init__(self) -> None:
         check_similarity(self.similarity)
         same = frozenset({"batch", "order", "channels"}) | UNCHANGED_BY[self.similarity]
-        object.__setattr__(self, "invariances", same)
+        declare(self, invariances=same & (by_rank(self.features) | {"sign"}))
 
     def measure(self, case: Case) -> Scores:
         if self.model is case.batch.model:

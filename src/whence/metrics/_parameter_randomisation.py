@@ -13,7 +13,7 @@ from whence.metrics._case import Case
 from whence.metrics._curve import Curve
 from whence.metrics._features import Features, Pixels
 from whence.metrics._layers import REDRAWS, Redrawn, Stage, stages_of
-from whence.metrics._metric import Cost, Metric, Scores
+from whence.metrics._metric import Cost, Metric, Scores, by_rank, declare
 from whence.metrics._pooled import kept, pooled
 from whence.metrics._similarity import UNCHANGED_BY, check_similarity, similar
 
@@ -75,7 +75,7 @@ class ParameterRandomisation(Metric):
             raise InvalidInput(f"redraw must be one of {', '.join(REDRAWS)}, got {self.redraw!r}.")
         check_similarity(self.similarity)
         same = frozenset({"batch", "order", "channels"}) | UNCHANGED_BY[self.similarity]
-        object.__setattr__(self, "invariances", same)
+        declare(self, invariances=same & (by_rank(self.features) | {"sign"}))
 
     def measure(self, case: Case) -> Scores:
         model = module_of(case.batch)

@@ -23,12 +23,12 @@ def keys_of(ids: Sequence[Any], seed: int) -> Tensor:
 
 def uniform(keys: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
     """Uniform in [0, 1), float64 of shape (samples, *shape)."""
-    return _bits(keys, math.prod(shape), 4 * stream).view(len(keys), *shape) * 2.0**-53
+    return _bits(keys, math.prod(shape), 4 * stream).double().view(len(keys), *shape) * 2.0**-53
 
 
 def normal(keys: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
     """Standard normal, float64 of shape (samples, *shape), by Box and Muller."""
-    first, second = (_bits(keys, math.prod(shape), 4 * stream + part) for part in (1, 2))
+    first, second = (_bits(keys, math.prod(shape), 4 * stream + part).double() for part in (1, 2))
     radius = (first * 2.0**-53).neg().log1p().mul(-2).sqrt()
     return (radius * (second * (2 * math.pi * 2.0**-53)).cos()).view(len(keys), *shape)
 

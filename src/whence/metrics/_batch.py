@@ -16,7 +16,7 @@ from whence.explainers._start import pick_output
 from whence.explainers._text import text_leaves
 from whence.metrics._features import Features, Partition
 from whence.metrics._read import Read, read_as, reading
-from whence.targets import Logit, Target
+from whence.targets import Each, Logit, Target
 
 T = TypeVar("T")
 Copies = Tensor | Mapping[str, Tensor]
@@ -226,6 +226,11 @@ class Batch:
         return tuple(chosen(each) for each in self.given.args), kwargs | dict(made)
 
     def _check(self) -> None:
+        if isinstance(self._target, Each):
+            raise InvalidInput(
+                "A metric reads one number from the model's output, which Each is not. Measure one "
+                "target of the output at a time."
+            )
         if len(self.ids) != len(self):
             raise InvalidInput(f"One id for each of {len(self)} samples, got {len(self.ids)}.")
         if len({str(each) for each in self.ids}) < len(self.ids):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from whence._errors import InvalidInput
 from whence.explainers._samples import for_samples
-from whence.targets import Each, Given, Logit, Target
+from whence.targets import Given, Logit, Target
 
 Read = Callable[[Tensor, slice | Tensor, int], Tensor]
 
@@ -77,7 +77,7 @@ def _value(how: str, scores: Tensor, k: Tensor) -> Tensor:
 
 
 def _own_score(target: Target, batch: int) -> Read:
-    if isinstance(target, (Each, Given)) or target.at is not None:
+    if isinstance(target, Given) or target.at is not None:
         raise InvalidInput(
             "A metric reads one number from the model's output, which "
             f"{type(target).__name__} with at={target.at!r} is not. Measure one target of the "

@@ -101,13 +101,13 @@ class Epsilon(Rule):
         """Book b_j s_j and eps_j s_j from one sum over space."""
         if not linear.booking:
             return
-        space = s.dim() - 2 if linear.bias is not None and linear.bias.dim() > 1 else 0
-        if space and s.dim() - len(linear.row_axes) == 1:
+        bias = linear.bias
+        if bias is not None and bias.dim() > 1 and s.dim() - len(linear.row_axes) == 1:
             sums = s.flatten(2).sum(2)  # (batch, channels)
-            linear.book(bias=sums * linear.bias.flatten(), epsilon=sums.sum(1) * eps.flatten())
+            linear.book(bias=sums * bias.flatten(), epsilon=sums.sum(1) * eps.flatten())
             return
         linear.book(epsilon=s * eps)
-        book_bias(linear, linear.bias, s)
+        book_bias(linear, bias, s)
 
     def _shared(
         self, linear: Linear, z: Tensor, bias: Tensor | None, scale: Tensor

@@ -1,7 +1,7 @@
 """Which explanation is better? The tutorial's comparisons, on real data, with intervals.
 
-    python examples/compare_methods.py --data FOLDER                 # all parts, about 25 minutes
-    python examples/compare_methods.py --data FOLDER --quick         # fewer samples, 3 minutes
+    python examples/compare_methods.py --data FOLDER                 # all parts, half an hour
+    python examples/compare_methods.py --data FOLDER --quick         # fewer samples, minutes
     python examples/compare_methods.py --data FOLDER --parts mnist   # mnist cifar imagenet voc text
     python examples/compare_methods.py --data FOLDER --parts imagenet --pictures sun397 --net NAME
 

@@ -94,7 +94,7 @@ def _roles(op: Op) -> list[str]:
 def _book(node: Node, c: Tensor) -> None:
     """Book what softmax absorbs, and what the constant mask takes of the scores' relevance.
 
-    With c_P = c V^T, J = diag(P) - P P^T and c_S = J c_P in each row, S = M = 0 where P = 0:
+    With c_P = c V^T, J = diag(P) - P P^T and c_S = J c_P in each row:
         softmax:  sum c_P (P - J S) = sum P c_P (1 + sum P S) - sum P c_P S
         bias:     sum c_S M         = sum P c_P M - sum P c_P sum P M
     """
@@ -114,7 +114,7 @@ def _dot(x: Tensor, y: Tensor) -> Tensor:
 def _blocks(node: Node, c: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor | None, Tensor]]:
     """P, S, the additive mask M and c_P = c V^T for some queries at a time.
 
-    What is masked has P = 0 and scores of minus infinity; there, S and M are zero.
+    What is masked has P = 0; its S and M are finite, so that they count nothing.
     """
     given = _arguments(node.op)
     Q, K, V = (_tensor(node, given[role], c.dtype) for role in ("query", "key", "value"))
@@ -128,23 +128,22 @@ def _blocks(node: Node, c: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor | No
     step = max(1, _BLOCK // max(1, c[..., 0].numel() // queries * keys))
     for begin in range(0, queries, step):
         rows = slice(begin, begin + step)
-        S, M, P = Q[..., rows, :] @ K.mT, None, None
-        if given.get("is_causal"):
-            order = torch.arange(queries, device=S.device)[rows]
-            S = S.masked_fill(order[:, None] < torch.arange(keys, device=S.device), -torch.inf)
-        if mask is not None:
-            part = mask if mask.dim() < 2 or mask.shape[-2] == 1 else mask[..., rows, :]
-            if part.dtype == torch.bool:
-                S = S.masked_fill(~part, -torch.inf)
-            else:
-                M, P = _from_top(part), (S + part).softmax(-1)
-                S = S + M
-        P = S.softmax(-1) if P is None else P
-        if mask is not None or given.get("is_causal"):
+        S, M = Q[..., rows, :] @ K.mT, None
+        part = mask if mask is None or mask.dim() < 2 or mask.shape[-2] == 1 else mask[..., rows, :]
+        if part is not None and part.dtype != torch.bool:
+            M, P = _from_top(part), (S + part).softmax(-1)
+            S = S + M
             P = P.masked_fill(S.isneginf().all(-1, keepdim=True), 0)  # as torch has it
-            hidden = P == 0
-            S = S.masked_fill(hidden, 0)
-            M = None if M is None else M.masked_fill(hidden, 0)
+            S, M = (each.masked_fill(P == 0, 0) for each in (S, M))
+        elif part is not None:
+            P = S.masked_fill(~part, -torch.inf).softmax(-1)
+            P = P.masked_fill(~part.any(-1, keepdim=True), 0)
+        elif given.get("is_causal"):
+            order = torch.arange(queries, device=S.device)[rows]
+            later = order[:, None] < torch.arange(keys, device=S.device)
+            P = S.masked_fill(later, -torch.inf).softmax(-1)
+        else:
+            P = S.softmax(-1)
         yield P, S, M, c[..., rows, :] @ V.mT
 
 

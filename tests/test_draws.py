@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from whence._draws import keys_of, normal, shuffles, uniform
+from whence._draws import keys_of, normal, quick_normal, shuffles, uniform
 
 MANY = keys_of(range(4000), 0)
 
@@ -28,7 +28,7 @@ def test_uniform_numbers_are_those_of_the_generator_in_plain_integers() -> None:
     assert uniform(keys_of(["a"], 7), (2, 2), stream=3).flatten().tolist() == expected
 
 
-@pytest.mark.parametrize("draw", [uniform, normal])
+@pytest.mark.parametrize("draw", [uniform, normal, quick_normal])
 def test_numbers_do_not_depend_on_who_else_is_drawn_for(draw) -> None:
     together = draw(keys_of(["a", "b", "c"], 0), (5,), 2)
     alone = draw(keys_of(["c"], 0), (5,), 2)
@@ -60,12 +60,45 @@ def test_uniform_numbers_fill_the_unit_interval_evenly() -> None:
     assert float(((counts - 1e4) ** 2 / 1e4).sum()) < 27.9  # chi square, 9 degrees: p = 0.001
 
 
-def test_normal_numbers_have_the_moments_of_the_normal() -> None:
-    drawn = normal(MANY, (25,)).flatten()
+@pytest.mark.parametrize("draw", [normal, quick_normal])
+def test_normal_numbers_have_the_moments_of_the_normal(draw) -> None:
+    drawn = draw(MANY, (25,)).double().flatten()
 
     assert abs(float(drawn.mean())) < 4 / 1e5**0.5
     assert abs(float((drawn**2).mean()) - 1) < 4 * (2 / 1e5) ** 0.5
     assert abs(float((drawn**4).mean()) - 3) < 4 * (96 / 1e5) ** 0.5
+
+
+def test_quick_normal_numbers_fill_the_quantiles_of_the_normal_evenly() -> None:
+    shares = torch.special.ndtr(quick_normal(MANY, (25,)).double().flatten())
+    counts = torch.histc(shares, bins=10, min=0, max=1)
+
+    assert float(((counts - 1e4) ** 2 / 1e4).sum()) < 27.9  # chi square, 9 degrees: p = 0.001
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_quick_normal_numbers_do_not_go_with_their_neighbours(power: int) -> None:
+    field = quick_normal(MANY[:8], (2, 64, 64)).double() ** power
+    field = (field - field.mean()) / field.std()
+    other = quick_normal(MANY[:8], (2, 64, 64), stream=1).double() ** power
+    other = (other - other.mean()) / other.std()
+    pairs = [
+        field[..., 1:] * field[..., :-1],
+        field[..., 1:, :] * field[..., :-1, :],
+        field[:, 0] * field[:, 1],  # the two numbers of Box and Muller
+        field[1:] * field[:-1],
+        field * other,
+    ]
+
+    assert max(abs(float(each.mean())) * each.numel() ** 0.5 for each in pairs) < 4
+
+
+def test_quick_normal_numbers_are_the_same_in_small_and_large_batches() -> None:
+    many = quick_normal(MANY[:5], (3, 131, 131))
+
+    assert torch.equal(many[3:4], quick_normal(MANY[3:4], (3, 131, 131)))
+    assert many.dtype == torch.float32
+    assert len(many.flatten().unique()) > 0.97 * many.numel()
 
 
 def test_each_order_of_three_is_as_likely() -> None:

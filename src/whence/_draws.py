@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_CACHED = 1 << 15  # numbers made together: they stay in a processor's cache
+
 
 def keys_of(ids: Sequence[Any], seed: int) -> Tensor:
     """One number for each sample, int64 of shape (samples,), from its id, as text, and the seed."""
@@ -33,6 +35,28 @@ def normal(keys: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
     return (radius * (second * (2 * math.pi * 2.0**-53)).cos()).view(len(keys), *shape)
 
 
+def quick_normal(keys: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
+    """Standard normal, float32 of shape (samples, *shape), in a fifth of the time of `normal`.
+
+    For large fields of noise: from 32 bits each, so at most 5.8 in size. Both numbers that Box and
+    Muller's method gives are used: the first half of a sample is their cosines, the second the
+    sines. Streams are apart from one another, but not from those of `normal`.
+    """
+    count = math.prod(shape)
+    half = (count + 1) // 2
+    found = torch.empty(len(keys), 2, half, device=keys.device)
+    starts = _mixed(keys + _signed(0xD1342543DE82EF95 * (stream + 1) % 2**64))
+    rows = max(1, _CACHED // max(half, 1))
+    for some, out in zip(starts.split(rows), found.split(rows), strict=True):
+        angle = _quick_bits(some, 2 * half)
+        radius = (angle[:, half:] >> 8).bitwise_and_(2**24 - 1) * -(2.0**-24)
+        radius.log1p_().mul_(-2).sqrt_()
+        angle = angle[:, :half] * (math.pi * 2.0**-31)
+        torch.cos(angle, out=out[:, 0]).mul_(radius)
+        torch.sin(angle, out=out[:, 1]).mul_(radius)
+    return found.flatten(1)[:, :count].reshape(len(keys), *shape)
+
+
 def shuffles(keys: Tensor, count: int, stream: int = 0) -> Tensor:
     """A random order of `count` things for each sample, int64 of shape (samples, count)."""
     return _bits(keys, count, 4 * stream + 3).argsort(1)
@@ -43,6 +67,21 @@ def _bits(keys: Tensor, count: int, stream: int) -> Tensor:
     start = _mixed(keys + _signed(0xD1342543DE82EF95 * (stream + 1) % 2**64))
     steps = torch.arange(1, count + 1, device=keys.device) * _signed(0x9E3779B97F4A7C15)
     return (_mixed(start[:, None] + steps) >> 11) & (2**53 - 1)
+
+
+def _quick_bits(starts: Tensor, count: int) -> Tensor:
+    """32 random bits, int32 of shape (samples, count): each half of the start goes into a hash of
+    the position, before and between its multiplications."""
+    z = torch.arange(1, count + 1, dtype=torch.int32, device=starts.device) * -1640531527
+    low, high = ((starts << 32) >> 32).int()[:, None], (starts >> 32).int()[:, None]
+    z = z + low
+    shifted = torch.empty_like(z)
+    for by, ones, factor in ((16, 2**16 - 1, 0x7FEB352D), (15, 2**17 - 1, 0x2C1B3C6D)):
+        torch.bitwise_right_shift(z, by, out=shifted)
+        z.bitwise_xor_(shifted.bitwise_and_(ones)).mul_(factor)
+        z.bitwise_xor_(high)
+    torch.bitwise_right_shift(z, 14, out=shifted)
+    return z.bitwise_xor_(shifted.bitwise_and_(2**18 - 1))
 
 
 def _mixed(z: Tensor) -> Tensor:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from whence._draws import normal
-from whence._errors import InvalidInput
-from whence.metrics import Batch, Inpaint, PixelFlipping
+from whence._draws import quick_normal
+from whence._errors import InvalidInput, WhenceError
+from whence.metrics import Batch, Inpaint, PixelFlipping, _multigrid
 from whence.metrics._imputation import _STREAM
 
 MASKS = {"random": imputation.random_masks, "blobs": imputation.blob_masks}
@@ -32,6 +32,50 @@ def test_it_is_the_direct_solution(kind: str, share: float, count: int, size: in
     x, gone = torch.randn(count, 3, size, size), MASKS[kind](count, size, share)
 
     torch.testing.assert_close(filled(x, gone).double(), direct(x, gone), atol=1e-3, rtol=0)
+
+
+def _one_known(size: int, row: int, column: int) -> Tensor:
+    gone = torch.ones(1, 1, size, size, dtype=torch.bool)
+    gone[..., row, column] = False
+    return gone
+
+
+def _stripes(size: int, every: int) -> Tensor:
+    """Of all columns one of `every` is known."""
+    return (torch.arange(size) % every != 0).expand(1, 1, size, size)
+
+
+def _frame(size: int, width: int) -> Tensor:
+    gone = torch.ones(1, 1, size, size, dtype=torch.bool)
+    gone[..., width:-width, width:-width] = False
+    return gone
+
+
+HARD = {
+    "one corner known": _one_known(32, 0, 0),
+    "one pixel known": _one_known(37, 20, 11),
+    "one column known": _stripes(40, 40),
+    "every fifth column known": _stripes(40, 5),
+    "every other column known": _stripes(33, 2),
+    "one column gone": ~_stripes(32, 32),
+    "the frame gone": _frame(48, 5),
+    "the inside gone": ~_frame(48, 1),
+    "half gone": _stripes(64, 64) & (torch.arange(64) < 40)[:, None],
+    "a chequerboard": (torch.arange(31)[:, None] + torch.arange(31)).remainder(2).eq(0)[None, None],
+    "islands": (_stripes(45, 9) | _stripes(45, 9).mT),
+    "a comb": _stripes(50, 4) & (torch.arange(50) > 3)[:, None],
+    "thin walls far apart": _stripes(82, 27).mT[..., :67],
+    "a thin picture": imputation.blob_masks(1, 75, 0.7)[:, :, :9],
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+@pytest.mark.parametrize(("dtype", "within"), [(torch.float32, 3e-4), (torch.float64, 1e-8)])
+def test_hard_masks_are_solved_too(name: str, dtype: torch.dtype, within: float) -> None:
+    gone = HARD[name]
+    x = torch.rand(1, 3, *gone.shape[2:], dtype=dtype)
+
+    torch.testing.assert_close(filled(x, gone).double(), direct(x, gone), atol=within, rtol=0)
 
 
 @pytest.mark.parametrize("kind", MASKS)
@@ -88,7 +132,7 @@ def test_with_everything_removed_it_is_the_mean_of_the_channel_and_noise() -> No
     gone = torch.ones(2, 1, 8, 8, dtype=torch.bool)
     keys = Batch(nn.Identity().eval(), x, 0).keys
 
-    expected = x.mean((2, 3), keepdim=True) + 0.1 * normal(keys, (3, 8, 8), stream=_STREAM)
+    expected = x.mean((2, 3), keepdim=True) + 0.1 * quick_normal(keys, (3, 8, 8), _STREAM)
     torch.testing.assert_close(filled(x, gone, 0.1), expected)
 
 
@@ -142,6 +186,21 @@ def test_small_and_narrow_pictures_are_solved_too(shape: tuple[int, int]) -> Non
 
     assert bool(found.isfinite().all())
     assert torch.equal(found[0], x[0])
+
+
+def test_pixels_that_do_not_settle_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_multigrid, "_LIMIT", 2)
+
+    with pytest.raises(WhenceError, match="must settle within 2 cycles"):
+        filled(torch.rand(1, 1, 32, 32), imputation.blob_masks(1, 32, 0.5))
+
+
+def test_the_result_is_an_ordinary_tensor() -> None:
+    x = torch.rand(2, 1, 16, 16)
+    found = filled(x, imputation.random_masks(2, 16, 0.5))
+
+    assert not found.is_inference()
+    assert (found.requires_grad_() * 2).sum().backward() is None
 
 
 def test_tables_are_refused() -> None:

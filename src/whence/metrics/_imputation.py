@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from whence._draws import normal
+from whence._draws import quick_normal
 from whence._errors import InvalidInput
 from whence.metrics._batch import Batch
 from whence.metrics._multigrid import solved
@@ -34,7 +34,7 @@ class Inpaint(Replacement):
     `draws`: how many draws of the noise are averaged. The noise belongs to the sample: all copies
     of one sample in one draw have the same noise at a pixel.
 
-    Solved to within 1e-3 of the range of the picture in float32 (1e-8 in float64), for all copies
+    Solved to within 3e-4 of the range of the picture in float32 (1e-8 in float64), for all copies
     at once, on their device.
 
     Unlike the paper: an iterative solution, not a direct one; noise that depends on the sample's id
@@ -60,13 +60,14 @@ class Inpaint(Replacement):
             pictures = given.expand(-1, gone.shape[1], *given.shape[2:])
             gone = gone.expand(*pictures.shape[:2], -1, *pictures.shape[3:])
             new = _imputed(pictures.flatten(0, 1), gone.flatten(0, 1)).view_as(pictures)
-            return torch.where(gone, new + self.noise * noise[samples, None], pictures)
+            # A fast path for where(gone, new + noise, pictures): known pixels are the same in both.
+            return new.addcmul_(noise[samples, None], gone.to(x.dtype), value=self.noise)
 
         return fill
 
 
 def _noise(batch: Batch, draw: int) -> Tensor:
-    return normal(batch.keys, batch.x.shape[1:], stream=_STREAM + draw).to(batch.x.dtype)
+    return quick_normal(batch.keys, batch.x.shape[1:], _STREAM + draw).to(batch.x.dtype)
 
 
 def _imputed(pictures: Tensor, gone: Tensor) -> Tensor:
@@ -77,5 +78,4 @@ def _imputed(pictures: Tensor, gone: Tensor) -> Tensor:
         size = max(1, _BYTES // (wide[0].numel() * wide.element_size()))
     parts = zip(wide.split(size), gone.split(size), strict=True)
     found = torch.cat([solved(*each) for each in parts])
-    mean = wide.mean((2, 3), keepdim=True)
-    return torch.where(gone.all(-1).all(-1)[..., None, None], mean, found).to(pictures.dtype)
+    return found.to(pictures.dtype)

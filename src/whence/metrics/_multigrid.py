@@ -1,273 +1,178 @@
 """Missing pixels as the mean of their neighbours: the linear system, for many pictures at once.
 
-With the weights w of the 3x3 neighbourhood, 4 in the middle, 2 beside it, 1 at the corners, and 0
-outside of the picture, a missing pixel is u_i = sum_j w_ij u_j / sum_j w_ij. The middle cancels.
-Over the missing pixels this is a system with a symmetric positive matrix, D - W. It is solved by
-conjugate gradients; where the gaps are wide, preconditioned by one V-cycle of multigrid.
-
-W is two sums of neighbouring elements along each axis, [1 2 1] = [1 1] * [1 1]: four additions of
-shifted memory. For that all planes lie one after the other, each with a row and a column of zeros
-at its end.
+With the weights w of the 3x3 neighbourhood, 2 beside a pixel, 1 at its corners, and 0 outside of
+the picture, a missing pixel is u_i = sum_j w_ij u_j / D_i, D_i = sum_j w_ij. Over the missing
+pixels this is a system with a symmetric positive matrix. Where gaps are narrow it is solved by
+over-relaxation, with the longest steps that pay; where they are wide, by cycles of plain relaxation
+and corrections from coarser grids.
 """
 
-import copy
 import math
-from functools import cached_property
+from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-# Error aimed at, as a share of the range of the plane's known values.
-_TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-11}
-_LIMIT = 500  # iterations; the widest gaps take about ten
-_SWEEPS = 4  # of Jacobi's method on the coarsest grid
-_GUESSES = 7  # steps that tell how wide the gaps are
-_NARROW = 0.97  # what a sweep leaves of the error, where gaps are some ten pixels wide
+from whence._errors import WhenceError
+from whence.metrics._coarse import CoarseGrids
+from whence.metrics._planes import Planes
+from whence.metrics._quarters import Quarter, Relaxation, inner
+
+# Of the range of a plane's known values: the error aimed at in narrow gaps, about, and the last
+# correction in wide ones, which leaves a third of itself.
+_TOLERANCE = {torch.float32: 5e-4, torch.float64: 1e-11}
+_SMALL = {torch.float32: 2e-4, torch.float64: 1e-11}
+_LIMIT = 200  # cycles; the widest gaps take about seven
+_GUESSES = 5  # steps that tell how wide the gaps are
+_NARROW = 0.97  # what plain averaging leaves of the error, where gaps are some ten pixels wide
+_CAUTION = 0.85  # of the distance to 1: over-relaxation is faster beyond the best step than below
+_FACTOR = 0.3  # what a cycle leaves of the error, about
+_STUCK = 0.6  # more than this share of the last correction: it went too far, as beside thin walls,
+_LESS = 0.8  # which coarse grids hardly see; then this share of what follows is taken
 
 
 def solved(x: Tensor, gone: Tensor) -> Tensor:
     """x with the missing pixels from their neighbours; float32 or float64, (n, channels, height,
-    width).
+    width). Known pixels stay as they are.
 
-    gone: (n, channels or 1, height, width), booleans. Planes without a known pixel have no
-    solution; there the result means nothing.
+    gone: (n, channels or 1, height, width), booleans. Where nothing of a plane is known there is no
+    solution: it becomes the mean of what it was.
     """
-    gone = gone & ~gone.all(-1).all(-1)[..., None, None]
-    grid = _Grid(gone, x.shape[1], x.dtype)
-    slow = _slowness(grid)
+    with torch.inference_mode():
+        missing = gone.to(x.dtype)
+        empty = missing.sum((2, 3), keepdim=True) == math.prod(x.shape[2:])
+        if bool(empty.any()):
+            missing = missing * ~empty
+            x = torch.where(empty, x.mean((2, 3), keepdim=True), x)
+        known = x * (1 - missing)
+        values = _values(known, missing)
+    return torch.addcmul(known, values, missing)  # out here, an ordinary tensor
+
+
+def _values(known: Tensor, missing: Tensor) -> Tensor:
+    slow = _slowness(missing)
     wide = (slow > _NARROW).flatten(1).any(1)
-    few = wide.tolist()
-    if not any(few):
-        return _in_narrow_gaps(x, grid, slow)
-    if all(few):
-        return _in_wide_gaps(x, gone, grid)
-    found = torch.empty_like(x)
+    if not bool(wide.any()):
+        return _in_narrow_gaps(_Start(known, missing), slow)
+    if bool(wide.all()):
+        return _in_wide_gaps(_Start(known, missing))
+    values = torch.empty_like(known)
+    values[wide] = _in_wide_gaps(_Start(known[wide], missing[wide]))
     narrow = ~wide
-    found[narrow] = _in_narrow_gaps(
-        x[narrow], _Grid(gone[narrow], x.shape[1], x.dtype), slow[narrow]
-    )
-    found[wide] = _in_wide_gaps(x[wide], gone[wide], _Grid(gone[wide], x.shape[1], x.dtype))
-    return found
+    values[narrow] = _in_narrow_gaps(_Start(known[narrow], missing[narrow]), slow[narrow])
+    return values
 
 
-def _in_narrow_gaps(x: Tensor, grid: "_Grid", slow: Tensor) -> Tensor:
-    picture, mean = _started(x, grid)
-    _sweep(grid, picture, slow)
-    picture.inner.add_(mean)
-    return picture.cells
+class _Start:
+    """The known pixels less their mean, and 0."""
+
+    def __init__(self, known: Tensor, missing: Tensor) -> None:
+        self.missing, self.channels = missing, known.shape[1]
+        present = 1 - missing
+        self.mean = known.sum((2, 3), keepdim=True) / present.sum((2, 3), keepdim=True)
+        self.centred = torch.addcmul(known, self.mean, present, value=-1)
+        diagonal, self._over = _diagonal(*known.shape[2:], known.dtype, known.device)
+        self.relaxation = Relaxation(self.centred, diagonal)
+
+    def steps(self) -> dict[Quarter, Tensor]:
+        """1 / D where pixels are missing, by quarters."""
+        return inner(self.missing * self._over)
+
+    def values(self) -> Tensor:
+        return self.relaxation.pictures().add_(self.mean)
 
 
-def _in_wide_gaps(x: Tensor, gone: Tensor, grid: "_Grid") -> Tensor:
-    grids = [grid]
-    while min(gone.shape[2:]) > 4 and bool(gone.any()):
-        gone = _all_of_4(gone)
-        grids.append(_Grid(gone, x.shape[1], x.dtype))
-    picture, mean = _started(x, grid)
-    size = picture.inner.amax(2, keepdim=True) - picture.inner.amin(2, keepdim=True)
-    _iterate(grids, picture, size * _TOLERANCE[x.dtype])
-    picture.inner.add_(mean)
-    return picture.cells
+def _in_narrow_gaps(start: _Start, slow: Tensor) -> Tensor:
+    """Over-relaxation by Young's formula. How many sweeps a plane takes depends on that alone."""
+    slow = 1 - _CAUTION * (1 - slow)
+    length = 2 / (1 + (1 - slow**2).sqrt())
+    sweeps = (math.log(_TOLERANCE[slow.dtype]) / (length - 1).log()).ceil() + 1
+    ends = set(sweeps.flatten().tolist())
+    plain = steps = start.steps()
+    for sweep in range(int(max(ends))):
+        if sweep == 1 or sweep in ends:
+            lengths = length * (sweep < sweeps)
+            steps = {key: each * lengths for key, each in plain.items()}
+        start.relaxation.sweep(steps)
+    return start.values()
 
 
-class _Vector:
-    """Numbers on planes: `flat` with `margin` zeros at both ends, `inner` as (n, channels, length),
-    `cells` as (n, channels, height, width). What is used each iteration is sliced once."""
-
-    def __init__(self, grid: "_Grid") -> None:
-        height, width = grid.size
-        pitch, margin = width + 1, width + 2
-        count = math.prod(grid.shape) + 2 * margin
-        self.flat = flat = grid.free.new_zeros(count)
-        self.inner = flat[margin:-margin].view(grid.shape)
-        self.cells = self.inner.unflatten(2, (height + 1, width + 1))[..., :-1, :-1]
-        one, two = grid.scratch[0, : count - 1], grid.scratch[1, : count - 2]
-        self._adds = [(flat[:-1], flat[1:], one), (one[:-1], one[1:], two)]
-        one = grid.scratch[0, : count - 2 - pitch]
-        self._adds.append((two[:-pitch], two[pitch:], one))
-        two = grid.scratch[1, : count - 2 - 2 * pitch]
-        self._adds.append((one[:-pitch], one[pitch:], two))
-        self._sum = two.view(grid.shape)
-
-    def around(self) -> Tensor:
-        """W v, (n, channels, length); valid until the grid's next such call."""
-        for first, second, out in self._adds:
-            torch.add(first, second, out=out)
-        return self._sum
-
-
-class _Grid:
-    """Planes of one size: which cells are missing, and vectors to work with."""
-
-    def __init__(self, gone: Tensor, channels: int, dtype: torch.dtype) -> None:
-        n, _, height, width = gone.shape
-        self.size = height, width
-        self.shape = (n, channels, (height + 1) * (width + 1))
-        self.free = F.pad(gone.to(dtype), (0, 1, 0, 1)).flatten(2)
-        sums = _ones_around(height, gone)[:, None] * _ones_around(width, gone)
-        self.sums = F.pad(sums, (0, 1, 0, 1), value=16).flatten().to(dtype)
-        self.share = self.free / self.sums
-
-    def of_masks(self) -> "_Grid":
-        """The same cells, with one channel for each mask."""
-        grid = copy.copy(self)
-        grid.shape = self.free.shape
-        return grid
-
-    @cached_property
-    def inverse(self) -> Tensor:
-        """1 / (D - W) on the diagonal; 4 is the middle."""
-        return self.free / (self.sums - 4).clamp(min=1)
-
-    @cached_property
-    def scratch(self) -> Tensor:
-        return self.free.new_empty(2, math.prod(self.shape) + 2 * (self.size[1] + 2))
-
-    @cached_property
-    def _products(self) -> Tensor:
-        return self.scratch[0, : math.prod(self.shape)].view(self.shape)
-
-    @cached_property
-    def r(self) -> _Vector:
-        return _Vector(self)
-
-    @cached_property
-    def z(self) -> _Vector:
-        return _Vector(self)
-
-    @cached_property
-    def work(self) -> _Vector:
-        return _Vector(self)
-
-    def residual(self, v: _Vector, r: Tensor) -> Tensor:
-        """r - (D - W) v, also at known cells; valid until the next call."""
-        return v.around().addcmul_(self.sums, v.inner, value=-1).add_(r)
-
-    def dot(self, a: Tensor, b: Tensor) -> Tensor:
-        """Of each plane, (n, channels, 1)."""
-        return torch.mul(a, b, out=self._products).sum(2, keepdim=True)
-
-    def largest(self, a: Tensor) -> Tensor:
-        """The largest size in each plane, (n, channels, 1)."""
-        return torch.abs(a, out=self._products).amax(2, keepdim=True)
+def _in_wide_gaps(start: _Start) -> Tensor:
+    """Cycles, sped up by Chebyshev's method for errors that shrink by a factor in [-_FACTOR,
+    _FACTOR]; a picture is done when its correction is small."""
+    steps, missing = start.steps(), inner(start.missing)
+    u = start.relaxation
+    grids = _grids(start.missing, start.channels)
+    size = start.centred.amax((2, 3)) - start.centred.amin((2, 3))
+    enough = size * _SMALL[size.dtype]
+    active = share = size.new_ones(len(size), 1, 1)
+    past, weight, before = None, 1.0, size * math.inf
+    for cycle in range(_LIMIT):
+        now = u.copies()
+        u.sweep(steps)
+        u.left(missing, grids.left)
+        e = grids.solved()
+        largest = e.abs().amax(2)
+        going, stuck = (largest > enough).any(1), (largest > _STUCK * before).any(1)
+        if bool(stuck.any()):
+            share = torch.where(stuck[:, None, None], share * _LESS, share).clamp(min=0.5)
+        u.add(e.mul_(share), missing)
+        u.sweep(steps)
+        if past is not None:
+            weight = 1 / (1 - _FACTOR**2 * weight / (2 if cycle == 1 else 4))
+            u.lean(past, active * (weight - 1))
+        on = going.tolist()
+        if not any(on):
+            break
+        past, before = now, largest
+        if not all(on):
+            active = active * going[:, None, None]
+            steps = {key: each * active for key, each in steps.items()}
+            missing = {key: each * active for key, each in missing.items()}
+    else:
+        raise WhenceError(
+            f"Imputed pixels must settle within {_LIMIT} cycles, and some of these did not. Report "
+            f"the masks, please; Mean() and Blur() fill in without solving."
+        )
+    return start.values()
 
 
-def _ones_around(length: int, like: Tensor) -> Tensor:
-    """[1 2 1] over ones: what lies outside counts nothing."""
-    sums = torch.full((length,), 4, device=like.device)
-    sums[0] -= 1
-    sums[-1] -= 1
-    return sums
+@lru_cache(8)
+def _diagonal(
+    height: int, width: int, dtype: torch.dtype, device: torch.device
+) -> tuple[dict[Quarter, Tensor], Tensor]:
+    """D by quarters, and 1 / D as a picture."""
+    sums = _weights(height, width, dtype, device).cells
+    return inner(sums), 1 / sums.clamp(min=1)
 
 
-def _all_of_4(gone: Tensor) -> Tensor:
-    """Cells of twice the width; missing where all within the picture are."""
-    height, width = gone.shape[2:]
-    gone = F.pad(gone, (0, width % 2, 0, height % 2), value=True)
-    return gone.unflatten(3, (-1, 2)).all(4).unflatten(2, (-1, 2)).all(3)
+@lru_cache(8)
+def _weights(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Planes:
+    """D."""
+    ones = Planes(torch.empty(0, dtype=dtype, device=device), (1, 1, height, width))
+    ones.cells.fill_(1)
+    sums = ones.around() - 4
+    ones.cells.copy_(sums.unflatten(2, ones.padded.shape[2:])[..., :-1, :-1])
+    return ones
 
 
-def _started(x: Tensor, grid: _Grid) -> tuple[_Vector, Tensor]:
-    """The picture less the mean of its known pixels, the missing from their known neighbours, else
-    0; and that mean, (n, channels, 1)."""
-    picture, masks = _Vector(grid), _Vector(grid.of_masks())
-    masks.cells.fill_(1)
-    known = masks.inner.sub_(grid.free)
-    picture.cells.copy_(x)
-    planes = picture.inner.mul_(known)
-    mean = planes.sum(2, keepdim=True) / known.sum(2, keepdim=True).clamp(min=1)
-    planes.addcmul_(mean, known, value=-1)
-    weight = grid.free / masks.around().clamp(min=1)
-    planes.addcmul_(picture.around(), weight)
-    return picture, mean
+def _grids(missing: Tensor, channels: int) -> CoarseGrids:
+    planes = Planes.of(missing)
+    weights = _weights(*missing.shape[2:], missing.dtype, missing.device).inner
+    held = (weights + 4 * planes.inner - planes.around()).mul_(planes.inner)
+    return CoarseGrids(planes, held, channels)
 
 
-def _slowness(grid: _Grid) -> Tensor:
-    """An upper bound of the largest eigenvalue of D^-1 W over the missing pixels of each plane, (n,
-    masks, 1): by Collatz and Wielandt, for any m > 0 it is at most the largest (D^-1 W m) / m."""
-    vector = _Vector(grid.of_masks())
-    m = vector.inner.copy_(grid.free)
+def _slowness(missing: Tensor) -> Tensor:
+    """An upper bound of the largest eigenvalue of D^-1 W, without the middle, over the missing
+    pixels of each plane, (n, masks, 1): by Collatz and Wielandt, for any m > 0 it is at most the
+    largest (D^-1 W m) / m."""
+    planes = Planes.of(missing)
+    weights = _weights(*missing.shape[2:], missing.dtype, missing.device).inner
+    share, m = planes.inner / (weights + 4), planes.inner
     for _ in range(_GUESSES - 1):
-        torch.mul(vector.around(), grid.share, out=m)
-    after = vector.around() * grid.share
+        torch.mul(planes.around(), share, out=m)
+    after = planes.around().sub_(m, alpha=4).mul_(planes.inner > 0)
+    after.div_(weights.clamp(min=1)).div_(m.clamp(min=1e-30))
     # in two steps: the maximum over one long row is slow
-    bound = after.div_(m.clamp(min=1e-30)).unflatten(2, (-1, grid.size[1] + 1)).amax(3).amax(2)
-    return bound[..., None].clamp(0.3, 1)
-
-
-def _sweep(grid: _Grid, picture: _Vector, slow: Tensor) -> None:
-    """Chebyshev's iteration on the picture, in place, with no sums over planes: the eigenvalues of
-    D^-1 W lie between 0 and `slow`. How many steps a plane takes depends on that alone."""
-    u, d = picture.inner, torch.zeros_like(picture.inner)
-    ratio = 2 / slow - 1
-    steps = (math.log(1 / (8 * _TOLERANCE[u.dtype])) / ratio.double().acosh()).ceil()
-    scale, rho = 1 / (1 - slow / 2), 1 / ratio
-    keep = torch.zeros_like(scale)
-    for step in range(int(steps.max())):
-        change = picture.around().addcmul_(grid.sums, u, value=-1)
-        d.mul_(keep).addcmul_(change, grid.share)
-        u.addcmul_(d, scale * (step < steps))
-        after = 1 / (2 * ratio - rho)
-        keep = after * rho * scale / (4 * after / slow)
-        scale, rho = 4 * after / slow, after
-
-
-def _iterate(grids: list[_Grid], picture: _Vector, tolerance: Tensor) -> None:
-    """Conjugate gradients on the picture, in place, until the preconditioned residual, which
-    estimates the error, is within the tolerance. Planes do not depend on each other."""
-    grid, direction = grids[0], _Vector(grids[0])
-    u, p = picture.inner, direction.inner
-    r = picture.around().addcmul_(grid.sums, u, value=-1) * grid.free
-    active, before = torch.ones_like(tolerance), torch.ones_like(tolerance)
-    for _ in range(_LIMIT):
-        z = _cycle(grids, 0, r)
-        active = active * (grid.largest(z) > tolerance)
-        if not bool(active.any()):
-            return
-        size = grid.dot(r, z)
-        torch.addcmul(z, p, size / before, out=p)
-        q = direction.around().addcmul_(grid.sums, p, value=-1).mul_(grid.free)  # -(D - W) p
-        along = grid.dot(p, q)
-        length = torch.where(along < 0, -active * size / along, 0)
-        u.addcmul_(p, length)
-        r.addcmul_(q, length)
-        before = torch.where(size > 0, size, 1)
-
-
-def _cycle(grids: list[_Grid], level: int, r: Tensor) -> Tensor:
-    """Roughly the solution of (D - W) z = r: Jacobi's method before and after a coarser grid.
-
-    At high frequencies the eigenvalues of D^-1 (D - W) lie in [2/3, 4/3], so a plain sweep leaves a
-    third of them. The coarse matrix is the same stencil, as the energy of a function in two
-    dimensions does not depend on the mesh. Symmetric and positive, as conjugate gradients need.
-    """
-    grid, coarser = grids[level], level + 1
-    z = torch.mul(r, grid.inverse, out=grid.z.inner)
-    if coarser == len(grids):
-        for _ in range(_SWEEPS):
-            z.addcmul_(grid.residual(grid.z, r), grid.inverse)
-        return z
-    torch.mul(grid.residual(grid.z, r), grid.share, out=grid.work.inner)
-    _restrict(grid, grids[coarser])
-    _cycle(grids, coarser, grids[coarser].r.inner)
-    _prolong(grids[coarser], grid)
-    z.addcmul_(grid.work.around(), grid.share)
-    return z.addcmul_(grid.residual(grid.z, r), grid.inverse)
-
-
-def _restrict(fine: _Grid, coarse: _Grid) -> None:
-    """coarse.r: sums of W work over four cells; the transpose of `_prolong`."""
-    height, width = fine.size
-    found = fine.work.around().unflatten(2, (height + 1, width + 1))[..., :-1, :-1]
-    rows = found[..., ::2, :].clone()
-    rows[..., : height // 2, :] += found[..., 1::2, :]
-    cells = coarse.r.cells.copy_(rows[..., ::2])
-    cells[..., : width // 2] += rows[..., 1::2]
-
-
-def _prolong(coarse: _Grid, fine: _Grid) -> None:
-    """fine.work: each cell of coarse.z four times. W then makes it linear in between."""
-    height, width = fine.size
-    rows = coarse.z.cells.repeat_interleave(2, 3)[..., :width]
-    fine.work.cells[..., ::2, :] = rows
-    fine.work.cells[..., 1::2, :] = rows[..., : height // 2, :]
+    return after.view(planes.padded.shape).amax(3).amax(2)[..., None].clamp(0.1, 1)

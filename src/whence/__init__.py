@@ -12,10 +12,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whence import composites, explainers, metrics, rules, runs, targets, testing, viz, zoo
+    from whence import (
+        composites,
+        explainers,
+        metrics,
+        prototypes,
+        reports,
+        rules,
+        runs,
+        targets,
+        testing,
+        viz,
+        zoo,
+    )
     from whence._explanation import Explanation
     from whence._references import citation
     from whence.explainers import LRP, audit, explain, explain_continuation, methods
+    from whence.prototypes import maximize
     from whence.runs import evaluate
 
 __version__ = "0.1.0"
@@ -27,9 +40,12 @@ _WHERE = {
     "evaluate": "whence.runs",
     "explain": "whence.explainers",
     "explain_continuation": "whence.explainers",
+    "maximize": "whence.prototypes",
     "methods": "whence.explainers",
 }
-_PACKAGES = tuple("composites explainers metrics rules runs targets testing viz zoo".split())
+_PACKAGES = tuple(
+    "composites explainers metrics prototypes reports rules runs targets testing viz zoo".split()
+)
 __all__ = [
     "Explanation",
     "LRP",
@@ -40,8 +56,11 @@ __all__ = [
     "explain",
     "explain_continuation",
     "explainers",
+    "maximize",
     "methods",
     "metrics",
+    "prototypes",
+    "reports",
     "rules",
     "runs",
     "targets",

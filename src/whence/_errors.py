@@ -6,8 +6,11 @@ WhenceError
 ├── UnsupportedModel      the model leaves what can be recorded
 │   ├── UntrackedTensor   a tensor came from nowhere the recording can see
 │   └── UnsupportedOperations   operations without a rule, all listed at once
-└── NotConserved          the ledger's residual is beyond the tolerance
+├── NotConserved          the ledger's residual is beyond the tolerance
+└── Diverged              an ascent met NaN or infinity; `found` holds the best before
 """
+
+from typing import Any
 
 
 class WhenceError(Exception):
@@ -36,3 +39,9 @@ class UnsupportedOperations(UnsupportedModel):
 
 class NotConserved(WhenceError):
     """The ledger does not close within the tolerance."""
+
+
+class Diverged(WhenceError):
+    """An ascent met a number that is not finite. `found` holds the best before, or None."""
+
+    found: Any = None

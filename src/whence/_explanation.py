@@ -1,7 +1,5 @@
 """What an explainer returns: relevance of the inputs' own shape, and all that belongs to it."""
 
-import base64
-import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from whence._errors import InvalidInput
+from whence._html import data_uri, fragment, paragraph, picture
 
 Relevance = Tensor | tuple[Any, ...] | dict[str, Any]
 SUFFIXES = (".png", ".svg", ".html", ".npz", ".safetensors", ".json")
@@ -25,6 +24,9 @@ class Explanation:
     relevance: the inputs' own shape (tensor, tuple or dict as they came); a leading axis K for
     `targets.Each`. Integer token ids get one value for each token, `features` keeps the embedding
     axis. output: what the model gave. score: the explained number of each sample, shape (batch,).
+    facts: what a method measured on the way, by name: one number for each sample, or tensors.
+    options: what `whence.explain` was given besides model, inputs, target and method; None where a
+    method was called directly.
     """
 
     relevance: Any
@@ -35,17 +37,32 @@ class Explanation:
     method: str
     ledger: Any = None
     notes: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
     features: Any = None
     taps: dict[str, Any] = field(default_factory=dict)
     again: Callable[[str], Any] | None = field(default=None, repr=False)
     draw: Callable[..., Any] | None = field(default=None, repr=False)
     write: Callable[..., Any] | None = field(default=None, repr=False)
+    options: dict[str, Any] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         shapes = {name: tuple(each.shape) for name, each in named(self.relevance).items()}
-        score = ", ".join(f"{value:.4g}" for value in self.score.flatten()[:4].tolist())
-        more = ", ..." if self.score.numel() > 4 else ""
-        return f"Explanation({self.method}, relevance {shapes}, score [{score}{more}])"
+        return f"Explanation({self.method}, relevance {shapes}, {_scores(self.score)})"
+
+    def __str__(self) -> str:
+        verdicts = [f"ledger: {each}" for each in self._verdicts()]
+        return "\n".join([repr(self), *verdicts, *(f"note: {each}" for each in self.notes)])
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: the picture, where there is one, and what the ledger says."""
+        try:
+            shown = picture(self.plot(), f"relevance by {self.method}")
+        except InvalidInput as error:  # a shape without a picture is no reason to show nothing
+            shown = paragraph(str(error))
+        target = paragraph(f"target {self.target!r}, {_scores(self.score)}")
+        verdicts = [paragraph(f"ledger: {each}") for each in self._verdicts()]
+        notes = [paragraph(f"note: {each}") for each in self.notes]
+        return fragment(self.method, target, shown, *verdicts, *notes)
 
     def at(self, name: str) -> Any:
         """The relevance at a named module's output (shape of that output).
@@ -112,6 +129,7 @@ class Explanation:
             "ledger": self._of_ledger(lambda ledger: ledger.to_rows()),
             "verdict": self._of_ledger(lambda ledger: ledger.verdict),
             "notes": self.notes,
+            "facts": {name: _listed(each) for name, each in self.facts.items()},
         }
 
     def _drawing(self, **options: Any) -> Any:
@@ -124,6 +142,9 @@ class Explanation:
     def _save_arrays(self, path: Path) -> None:
         arrays = {f"relevance.{name}": each for name, each in named(self.relevance).items()}
         arrays["score"] = self.score
+        for fact, held in self.facts.items():
+            for name, each in named(held).items():
+                arrays[f"fact.{fact}" if isinstance(held, Tensor) else f"fact.{fact}.{name}"] = each
         if path.suffix == ".npz":
             numpy.savez_compressed(path, **{k: _array(v) for k, v in arrays.items()})
             return
@@ -135,15 +156,12 @@ class Explanation:
         save_file(plain, path, metadata={"method": self.method, "target": repr(self.target)})
 
     def _html(self) -> str:
-        buffer = io.BytesIO()
-        self.plot().save(buffer, "PNG")
-        picture = base64.b64encode(buffer.getvalue()).decode("ascii")
         verdicts = "".join(f"<p>{_escape(each)}</p>" for each in self._verdicts())
         return (
             "<!doctype html><meta charset='utf-8'>"
             f"<title>{_escape(self.method)}</title><h1>{_escape(self.method)}</h1>"
             f"<p>target {_escape(repr(self.target))}, score {_escape(str(self.score.tolist()))}</p>"
-            f"<img alt='relevance' src='data:image/png;base64,{picture}'>{verdicts}"
+            f"<img alt='relevance' src='{data_uri(self.plot())}'>{verdicts}"
         )
 
     def _of_ledger(self, read: Callable[[Any], Any]) -> Any:
@@ -188,6 +206,16 @@ def _entries(structure: Any) -> list[tuple[str, Any]]:
     if isinstance(structure, (tuple, list)):
         return [(str(number), each) for number, each in enumerate(structure)]
     return []
+
+
+def _scores(score: Tensor) -> str:
+    shown = ", ".join(f"{value:.4g}" for value in score.flatten()[:4].tolist())
+    return f"score [{shown}{', ...' if score.numel() > 4 else ''}]"
+
+
+def _listed(structure: Any) -> Any:
+    found = {name: each.tolist() for name, each in named(structure).items()}
+    return found["0"] if isinstance(structure, Tensor) else found
 
 
 def _array(tensor: Tensor) -> Any:

@@ -47,6 +47,13 @@ class TextExplanation(Explanation):
     def __str__(self) -> str:
         return str(self.to_terminal()) if self.pages else repr(self)
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: the text in colour."""
+        if self.pages is None:
+            return super()._repr_html_()
+        rows = self.rows()
+        return self._page("fragment")(self._title(), rows, [_key(rows), *self._remarks()])
+
     def part(self, name: str) -> "TextExplanation":
         """The same explanation seen from another input of tokens, such as decoder_input_ids."""
         if name not in self.texts:

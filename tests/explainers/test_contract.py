@@ -21,10 +21,14 @@ from whence.explainers import (
     GuidedBackprop,
     InputGradient,
     IntegratedGradients,
+    MinMaxDeepTaylor,
     Occlusion,
+    PatternAttribution,
+    PatternNet,
     Random,
     Sensitivity,
     SmoothGrad,
+    Taylor,
 )
 from whence.testing import check_explainer
 
@@ -32,6 +36,12 @@ from whence.testing import check_explainer
 def _slope(model: nn.Module, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """The gradient, as another library might take it; the net writes into what it is given."""
     return torch.autograd.grad(model(x.clone()).gather(1, target[:, None]).sum(), x)[0]
+
+
+def _training(model: nn.Module) -> torch.Tensor:
+    """Pictures to fit patterns to, in the model's precision."""
+    generator = torch.Generator().manual_seed(2)
+    return torch.randn(20, 2, 8, 8, generator=generator).to(next(model.parameters()).dtype)
 
 
 METHODS = {
@@ -53,8 +63,16 @@ METHODS = {
     "SmoothGrad of LRP": lambda model: SmoothGrad(LRP(model), n=3, chunk=2),
     "IntegratedGradients": lambda model: IntegratedGradients(model, steps=4),
     "GradCAM": lambda model: GradCAM(model, "conv2"),
+    "PatternNet": lambda model: PatternNet(model).fit(_training(model)),
+    "PatternAttribution": lambda model: PatternAttribution(model).fit(_training(model)),
     "Occlusion": lambda model: Occlusion(model, window=3),
     "Random": Random,
+    "Taylor": Taylor,
+    "Taylor at a point": lambda model: Taylor(model, 0.5),
+    "Taylor on a segment": lambda model: Taylor(model, "segment", toward=-1.0),
+    "MinMaxDeepTaylor": lambda model: MinMaxDeepTaylor(model, "relu2", steps=10).fit(
+        _training(model)
+    ),
     "Foreign": lambda model: Foreign(_slope, model),
 }
 

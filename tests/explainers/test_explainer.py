@@ -70,3 +70,13 @@ def test_what_was_kept_of_one_models_weights_does_not_pile_up_in_the_other() -> 
 
 def test_it_keeps_the_contract_of_explainers() -> None:
     check_explainer(lambda model: SmoothGrad(LRP(nn.Identity()), n=2).on(model))
+
+
+def test_a_baseline_that_is_a_python_number_is_not_rounded_to_single_precision() -> None:
+    x, model = torch.rand(2, 3, dtype=torch.float64), nn.Linear(3, 2).double()
+    point = torch.full((3,), 0.1, dtype=torch.float64)
+    number, tensor = (
+        IntegratedGradients(model, baseline=each).explain(x, 0) for each in (0.1, point)
+    )
+
+    assert torch.equal(number.relevance, tensor.relevance)

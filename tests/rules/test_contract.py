@@ -10,6 +10,7 @@ from whence._errors import InvalidInput
 from whence.engine import Message, Node
 from whence.rules import (
     AlphaBeta,
+    BoxDirection,
     Epsilon,
     Flat,
     Gamma,
@@ -49,15 +50,21 @@ LINEAR = [
 # Not of the kind that a dense oracle can follow; they have tests of their own.
 OTHER = {
     "Attention",
+    "BoxDirection",  # no rule: a direction that TaylorRule takes
     "Contrastive",
     "DeconvnetReLU",
     "Gradient",
     "GuidedReLU",
     "HalfEach",
     "Hold",
+    "InverseScale",
     "MaxPool",
     "Pass",
+    "PatternShare",
+    "PatternSignal",
+    "PatternSum",
     "Proportional",
+    "ReLUMask",
     "RecurrentCell",
     "Rule",
     "SignalTakesAll",
@@ -96,6 +103,12 @@ def test_no_rule_is_left_out() -> None:
     exported = {n for n, each in vars(rules).items() if isinstance(each, type)}
 
     assert exported <= {type(rule).__name__ for rule in LINEAR} | OTHER
+
+
+def test_the_direction_of_a_box_keeps_the_oracle_of_the_z_box_rule() -> None:
+    rule = TaylorRule(BoxDirection(-3.0, 3.0))
+
+    check_rule(rule, oracle_of(ZBox(-3.0, 3.0)))
 
 
 def test_a_direction_of_ones_own_needs_an_oracle_of_ones_own() -> None:

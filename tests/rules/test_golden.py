@@ -9,6 +9,7 @@ from whence.composites import Composite, where
 from whence.explainers import LRP, GradientTimesInput, Sensitivity
 from whence.rules import (
     AlphaBeta,
+    BoxDirection,
     Epsilon,
     Flat,
     Gamma,
@@ -114,7 +115,7 @@ def test_both_conventions_of_alpha_beta_are_one_rule() -> None:
         ("activation", [0, 0, 0]),
         ("positive", [4 / 5, 2, 2 / 5]),
         # z-box: towards l = -1 where w > 0 and towards h = 3 where w < 0, t = 1/13
-        (lambda a, W: torch.where(W > 0, a + 1, a - 3), [11 / 13, 27 / 13, 5 / 13]),
+        (BoxDirection(-1.0, 3.0), [11 / 13, 27 / 13, 5 / 13]),
     ],
     ids=["weight", "activation", "positive", "box"],
 )
@@ -123,6 +124,40 @@ def test_the_root_point_lies_on_the_hyperplane(direction, expected: list[float])
 
     _assert_is(root, expected)
     assert abs(float(root @ W[0])) < 1e-15
+
+
+def test_the_root_point_of_a_neuron_with_a_bias_lies_on_its_own_hyperplane() -> None:
+    # 2 a1 - a2 + a3 - 1/4 = 1/4 at a: along w, of squared length 6, t = 1/24
+    root = root_point(X[0], W[0], "weight", -0.25)
+
+    _assert_is(root, [1 - 2 / 24, 2 + 1 / 24, 0.5 - 1 / 24])
+    assert abs(float(root @ W[0]) - 0.25) < 1e-15
+
+
+def test_an_input_of_weight_zero_stays_in_the_box_direction() -> None:
+    d = BoxDirection(-1.0, 3.0)(X[None], torch.tensor([[2.0, 0.0, -1.0]], dtype=X.dtype))
+
+    assert d.tolist() == [[[2.0, 0.0, -2.5]]]
+
+
+def test_the_box_direction_gives_the_z_box_rule() -> None:
+    x, model = torch.rand(4, 2, 5, 5, dtype=torch.float64), nn.Conv2d(2, 3, 3).double()
+    low = torch.full((2, 5, 5), -0.1, dtype=torch.float64)
+    target = Neuron((1, 0, 2))
+    box = LRP(model, _everywhere(ZBox(low, 1.3))).explain(x, target)
+    taylor = TaylorRule(BoxDirection(low.flatten(), 1.3))
+    along = LRP(model, _everywhere(taylor)).explain(x, target)
+
+    torch.testing.assert_close(along.relevance, box.relevance, rtol=1e-11, atol=1e-13)
+
+
+def test_a_box_of_python_numbers_is_not_rounded_to_single_precision() -> None:
+    x, model = torch.rand(4, 6, dtype=torch.float64), nn.Linear(6, 3).double()
+    low, high = torch.tensor(-0.1, dtype=torch.float64), torch.tensor(1.1, dtype=torch.float64)
+    numbers = LRP(model, _everywhere(ZBox(-0.1, 1.1))).explain(x, 0)
+    tensors = LRP(model, _everywhere(ZBox(low, high))).explain(x, 0)
+
+    assert torch.equal(numbers.relevance, tensors.relevance)
 
 
 # f = max(x1, x2) for x >= 0: half the sum of max(0, x1 - x2), max(0, x2 - x1), max(0, x1 + x2)
@@ -225,3 +260,14 @@ def _everywhere(rule: Rule) -> Composite:
 def _assert_is(found: Tensor, expected: list) -> None:
     wanted = torch.tensor(expected, dtype=torch.float64)
     torch.testing.assert_close(found.double(), wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_a_box_of_one_number_fits_a_layer_behind_a_flatten() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).double()
+    x = torch.rand(2, 1, 2, 2, dtype=torch.float64)
+    as_picture = ZBox(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
+    found = LRP(model, Composite([(where.first, as_picture)])).explain(x, 1).relevance
+    expected = LRP(model, Composite([(where.first, ZBox(0.0, 1.0))])).explain(x, 1).relevance
+
+    assert found.abs().min() > 0
+    assert torch.equal(found, expected)

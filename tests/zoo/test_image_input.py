@@ -158,3 +158,19 @@ def test_half_a_picture_is_refused(tmp_path: Path) -> None:
 def test_a_missing_picture_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NotAvailable, match="there is no picture"):
         zoo.load_image(tmp_path / "none.png")
+
+
+def test_what_the_net_sees_becomes_a_picture_again() -> None:
+    caffe = zoo.ImageInput(channels=3, mean=(0.1, 0.2, 0.3), std=(0.5, 1, 2), pad=1, bgr=True)
+    picture = torch.rand(2, 3, 4, 5)
+    found = caffe.pixels(caffe(picture))
+
+    assert torch.allclose(found[:, :, 1:-1, 1:-1], picture, atol=1e-6)
+    assert found[:, :, 0].abs().max() < 1e-6
+
+
+def test_what_no_picture_can_show_is_clipped() -> None:
+    grey = zoo.ImageInput(channels=1, mean=(0.5,), std=(0.5,))
+    found = grey.pixels(torch.tensor([-3.0, -1, 0, 1, 3]).view(1, 1, 1, 5))
+
+    assert found.flatten().tolist() == [0, 0, 0.5, 1, 1]

@@ -3,7 +3,7 @@
 It knows operations by nature, and no rule by name. Start at `_run.record`, then `_sweep.sweep`.
 """
 
-from whence.engine._adjoints import known, restore
+from whence.engine._adjoints import call_again, known, restore
 from whence.engine._balance import relevance_of
 from whence.engine._context import Context
 from whence.engine._embedding import Embedded, at_leaf, reads
@@ -45,6 +45,7 @@ __all__ = [
     "Value",
     "WeightCache",
     "at_leaf",
+    "call_again",
     "clear",
     "held_values",
     "is_held",

@@ -86,7 +86,10 @@ def restore(value: Value) -> Tensor:
     """The value's exact tensor, computed again if only a stand-in for it is left."""
     if value.data is None and value.op is not None:
         op = value.op
-        exact = call_again(op, [known(each) for each in op.inputs])[value.slot]
+        tensors = [known(each) for each in op.inputs]
+        if op.joined is not None and op.before:
+            tensors = call_again(op.joined, tensors)
+        exact = call_again(op, tensors)[value.slot]
         if op.joined is not None and not op.before:
             exact = call_again(op.joined, [exact])[0]
         value.keep(exact)

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from whence._errors import InvalidInput, NotConserved
+from whence._html import fragment, paragraph, table
 
 COLUMNS = ("bias", "epsilon", "dropped", "softmax")
+_SHOWN = 60  # rows in a notebook
 
 
 def tolerance_in(dtype: torch.dtype) -> float:
@@ -256,6 +258,17 @@ class Ledger:
             numbers = "".join(f"{row[name]:>12.4g}" for name in names)
             lines.append(f"{row['op']:<22} {row['path'][-24:]:<24}{numbers}")
         return "\n".join([*lines, self.verdict])
+
+    def __repr__(self) -> str:
+        return f"Ledger({len(self)} rows: {self.verdict})"
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: the verdict, and a line for each operation."""
+        names = ("op", "path", "r_out", "r_in", *COLUMNS, "residual")
+        rows = [[row[name] for name in names] for row in self.to_rows()[:_SHOWN]]
+        cut = f"the first {_SHOWN} of {len(self)} rows" if len(self) > _SHOWN else ""
+        lines = [paragraph(cut)] if cut else []
+        return fragment("Ledger", paragraph(self.verdict), table(names, rows), *lines)
 
     def join(self, other: "Ledger") -> "Ledger":
         """The ledger of two parts of one batch, the rows of both."""

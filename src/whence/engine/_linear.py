@@ -194,13 +194,17 @@ class Linear(Node):
         pair = self.pair
         return super().relevance() if pair is None else pair[0] * pair[1]
 
-    def dense(self) -> Tensor:
-        """The Jacobian of one sample as a matrix (outputs, inputs); for small layers only."""
+    def dense(self, rows: list[int] | None = None) -> Tensor:
+        """The Jacobian of one sample as a matrix (outputs, inputs), or some rows of it; for small
+        layers only."""
         inputs, outputs = self.op.inputs[0].shape[1:], self.op.outputs[0].shape[1:]
-        eye = torch.eye(outputs.numel(), dtype=self._message_dtype, device=self.a.device)
-        rows = [self._map.transpose(s.view(1, *outputs), self.weight, torch.Size((1, *inputs)))
-                for s in eye]  # fmt: skip
-        return torch.stack(rows).flatten(1)
+        found = []
+        for row in range(outputs.numel()) if rows is None else rows:
+            s = torch.zeros(outputs.numel(), dtype=self._message_dtype, device=self.a.device)
+            s[row] = 1
+            shape = torch.Size((1, *inputs))
+            found.append(self._map.transpose(s.view(1, *outputs), self.weight, shape))
+        return torch.stack(found).flatten(1)
 
     def _cached(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         return self.context.weights.get(self._map.weight, self.op, name, make)

@@ -92,7 +92,8 @@ class IntegratedGradients(Explainer):
         if not leaf.is_floating_point():
             raise InvalidInput(f"There is no path between token ids. {INSTEAD_OF_IDS}")
         try:
-            return torch.as_tensor(self.baseline).to(leaf).expand_as(leaf).contiguous()
+            base = torch.as_tensor(self.baseline, dtype=leaf.dtype, device=leaf.device)
+            return base.expand_as(leaf).contiguous()
         except RuntimeError as error:
             raise InvalidInput(
                 f"The baseline must broadcast to the input, shape {tuple(leaf.shape)}."

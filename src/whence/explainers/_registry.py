@@ -24,8 +24,10 @@ from whence.explainers._language import spelled_out
 from whence.explainers._lrp import LRP, DeepTaylor
 from whence.explainers._noise import SmoothGrad
 from whence.explainers._path import IntegratedGradients
+from whence.explainers._pattern import PatternAttribution, PatternNet
 from whence.explainers._random import Random
 from whence.explainers._suggest import suggestion
+from whence.explainers._taylor import Taylor
 from whence.explainers._text import as_text, read_texts
 from whence.explainers._tiles import Occlusion
 from whence.explainers._transformers import CPLRP, AttnLRP
@@ -38,12 +40,15 @@ _METHODS: tuple[type[Explainer], ...] = (
     Sensitivity,
     InputGradient,
     GradientTimesInput,
+    Taylor,
     Deconvnet,
     GuidedBackprop,
     ExcitationBackprop,
     SmoothGrad,
     IntegratedGradients,
     GradCAM,
+    PatternNet,
+    PatternAttribution,
     Occlusion,
     Random,
 )
@@ -92,7 +97,27 @@ def explain(
     ex.save("three.png")
     ```
     """
+    given = dict(options)
+    explainer, asking = explainer_of(model, method, options)
+    if tokenizer is not None:
+        target = spelled_out(target, tokenizer)
+    elif isinstance(target, str):
+        raise InvalidInput(f"A target in words needs tokenizer=, got {target!r} without.")
+    run: Callable[..., Explanation] = explainer.explain
+    found = run(inputs, target, **asking)
+    if tokenizer is not None or tokens is not None:
+        texts = read_texts(Inputs.of(inputs, options.get("batch_axis", 0)), tokenizer, tokens)
+        found = as_text(found, texts)
+    found.options = given
+    return found
+
+
+def explainer_of(
+    model: Callable[..., Any], method: str | type[Explainer], options: dict[str, Any]
+) -> tuple[Explainer, dict[str, Any]]:
+    """The method as `explain` makes it of these options, and those that are for its `explain`."""
     kind = method_class(method) if isinstance(method, str) else method
+    options = dict(options)
     known = set(inspect.signature(kind.__init__).parameters) - {"self", "model"}
     if isinstance(options.get("composite"), str):
         options["composite"] = preset(options["composite"], options)
@@ -106,15 +131,7 @@ def explain(
             f"{kind.name} has no option {wrong[0]!r}.{suggestion(wrong[0], choices)} "
             f"Its options: {', '.join(choices) or 'none'}."
         )
-    if tokenizer is not None:
-        target = spelled_out(target, tokenizer)
-    elif isinstance(target, str):
-        raise InvalidInput(f"A target in words needs tokenizer=, got {target!r} without.")
-    run: Callable[..., Explanation] = kind(model, **making).explain
-    if tokenizer is None and tokens is None:
-        return run(inputs, target, **asking)
-    texts = read_texts(Inputs.of(inputs, options.get("batch_axis", 0)), tokenizer, tokens)
-    return as_text(run(inputs, target, **asking), texts)
+    return kind(model, **making), asking
 
 
 def methods() -> list[str]:

@@ -336,6 +336,8 @@ def stack_explanations(found: list[Explanation], target: Each) -> Explanation:
     first.relevance = _merge([each.relevance for each in found], torch.stack)
     first.features = _merge([each.features for each in found], torch.stack)
     first.score = torch.stack([each.score for each in found])
+    first.facts = _merge([each.facts for each in found], torch.stack)
+    first.notes = list(dict.fromkeys(note for each in found for note in each.notes))
     first.target = target
     first.ledger = [each.ledger for each in found] if first.ledger is not None else None
     first.taps = {name: _merge([f.taps[name] for f in found], torch.stack) for name in first.taps}

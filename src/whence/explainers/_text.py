@@ -15,6 +15,7 @@ from whence._text_explanation import TextExplanation
 from whence.explainers._inputs import Inputs
 
 _PAGES = {
+    "fragment": viz.text_fragment,
     "html": viz.text_page,
     "latex": viz.text_latex,
     "terminal": viz.text_block,

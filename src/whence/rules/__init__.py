@@ -9,17 +9,19 @@ from whence.rules._gamma import Gamma
 from whence.rules._gradient import DeconvnetReLU, Gradient, GuidedReLU, Pass
 from whence.rules._hold import Hold
 from whence.rules._max_pool import MaxPool
+from whence.rules._pattern import InverseScale, PatternShare, PatternSignal, PatternSum, ReLUMask
 from whence.rules._products import HalfEach, SignalTakesAll
 from whence.rules._proportional import Proportional
 from whence.rules._recurrent import RecurrentCell
 from whence.rules._rule import Rule
 from whence.rules._square import Flat, WSquare
-from whence.rules._taylor import TaylorRule, root_point
+from whence.rules._taylor import BoxDirection, TaylorRule, root_point
 from whence.rules._uniform import Uniform
 
 __all__ = [
     "AlphaBeta",
     "Attention",
+    "BoxDirection",
     "Contrastive",
     "DeconvnetReLU",
     "Epsilon",
@@ -29,9 +31,14 @@ __all__ = [
     "GuidedReLU",
     "HalfEach",
     "Hold",
+    "InverseScale",
     "MaxPool",
     "Pass",
+    "PatternShare",
+    "PatternSignal",
+    "PatternSum",
     "Proportional",
+    "ReLUMask",
     "RecurrentCell",
     "Rule",
     "SignalTakesAll",

@@ -69,8 +69,9 @@ class ZBox(Rule):
     def _corner(self, linear: Linear) -> tuple[Tensor, Tensor] | None:
         """Fast path for one bound for each channel: the weights V = l W+ + h W- and their response
         V 1, which stay the same for all inputs; None for bounds that differ within a channel."""
-        bounds = [torch.as_tensor(b).to(linear.a) for b in (self.low, self.high)]
-        if not all(_for_channels(bound, linear.a) for bound in bounds):
+        a = linear.a  # a Python number must not pass through float32 on its way to float64
+        bounds = [_plain(bound, a) for bound in (self.low, self.high)]
+        if not all(_for_channels(bound, a) for bound in bounds):
             return None
         first = linear.by_input(linear.positive, bounds[0])
         second = linear.by_input(linear.negative, bounds[1])
@@ -89,15 +90,19 @@ class ZBox(Rule):
     def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """One sample's box, so that its products are computed once for the whole batch."""
         try:
-            return tuple(  # type: ignore[return-value]
-                torch.as_tensor(bound, dtype=x.dtype, device=x.device).expand_as(x[:1]).contiguous()
-                for bound in (self.low, self.high)
-            )
+            low, high = (_plain(bound, x).expand_as(x[:1]) for bound in (self.low, self.high))
         except RuntimeError as error:
             raise InvalidInput(
                 f"ZBox's low and high must broadcast to one input, shape {tuple(x.shape[1:])}; "
                 f"got {tuple(torch.as_tensor(self.low).shape)}."
             ) from error
+        return low.contiguous(), high.contiguous()
+
+
+def _plain(bound: float | Tensor, x: Tensor) -> Tensor:
+    """A bound as a tensor like x; a single number fits any x, (1, 1, 1) a flat vector too."""
+    values = torch.as_tensor(bound, dtype=x.dtype, device=x.device)
+    return values.reshape(()) if values.numel() == 1 else values
 
 
 def _for_channels(bound: Tensor, x: Tensor) -> bool:

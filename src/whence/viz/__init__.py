@@ -11,18 +11,21 @@ from whence.viz._figure import render
 from whence.viz._grid import draw_grid, grid
 from whence.viz._heatmap import contour, heatmap, overlay, pool_channels
 from whence.viz._measured import Measured, draw_measured
+from whence.viz._panels import Panel, draw_panels
 from whence.viz._save import save, to_svg
 from whence.viz._series import bar_chart, curves, plot_signal
 from whence.viz._show import draw, show
 from whence.viz._strip import draw_strip
+from whence.viz._surface import surface
 from whence.viz._terminal import bars, summary, table
-from whence.viz._text_files import text_latex, text_page
+from whence.viz._text_files import text_fragment, text_latex, text_page
 from whence.viz._text_rows import draw_texts, text_block
 from whence.viz._tokens import colour_text, draw_text, text_to_html
 
 __all__ = [
     "Drawing",
     "Measured",
+    "Panel",
     "bar_chart",
     "bars",
     "colour_names",
@@ -33,6 +36,7 @@ __all__ = [
     "draw",
     "draw_grid",
     "draw_measured",
+    "draw_panels",
     "draw_strip",
     "draw_text",
     "draw_texts",
@@ -45,8 +49,10 @@ __all__ = [
     "save",
     "show",
     "summary",
+    "surface",
     "table",
     "text_block",
+    "text_fragment",
     "text_latex",
     "text_page",
     "text_to_html",

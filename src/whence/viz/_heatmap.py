@@ -121,7 +121,7 @@ def contour(
     # A light rim lets the line show on dark ground and on its own colour.
     thick = max(1.0, picture.height / 150)
     pens = [(thick * 2.2, (255, 255, 255)), (thick, ink_colour(colours, 1))]
-    return _draw_lines(picture, lines, pens)
+    return draw_lines(picture, lines, pens)
 
 
 def pool_channels(relevance: Values, pool: str = "sum") -> NDArray[np.float64]:
@@ -179,7 +179,7 @@ def _draw_shape(picture: Image.Image, image: Picture) -> Image.Image:
     padded = np.pad(smooth, 1, mode="edge")
     lines = _outlines(padded, np.array([(low + high) / 2]), (picture.height, picture.width))
     thick = max(1.0, picture.height / 200)
-    return _draw_lines(picture, lines, [(thick, (110, 110, 110))])
+    return draw_lines(picture, lines, [(thick, (110, 110, 110))])
 
 
 def _outlines(
@@ -192,7 +192,7 @@ def _outlines(
     return [(np.asarray(line) - 0.5) * factors for line in lines]  # (points, 2): x, y
 
 
-def _draw_lines(
+def draw_lines(
     picture: Image.Image,
     lines: list[NDArray[np.float64]],
     pens: Sequence[tuple[float, tuple[int, int, int]]],

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
@@ -121,6 +122,18 @@ def curves(
     if not curves:
         raise InvalidInput('curves must name at least one, got none. Pass {"lrp": values}.')
     figure, (axis,) = new_figure(6.4, 4.0)
+    draw_lines(axis, curves, x)
+    axis.set_xlabel(plain(xlabel), fontsize=10)
+    axis.set_ylabel(plain(ylabel), fontsize=10)
+    axis.grid(color="0.92")
+    axis.legend(frameon=False, fontsize=9)
+    if title:
+        axis.set_title(plain(title), fontsize=11, loc="left", fontweight="bold")
+    return figure
+
+
+def draw_lines(axis: Axes, curves: Mapping[str, Values], x: Values | None = None) -> None:
+    """Put named curves on an axis; several runs as their mean with a band."""
     for index, (name, values) in enumerate(curves.items()):
         runs = np.atleast_2d(to_array(values, f"curve {name!r}"))
         places = np.arange(runs.shape[-1]) if x is None else to_array(x, "x")
@@ -138,13 +151,6 @@ def curves(
         if runs.shape[0] > 1:
             error = runs.std(axis=0, ddof=1) / np.sqrt(runs.shape[0])
             axis.fill_between(places, mean - error, mean + error, color=colour, alpha=0.15, lw=0)
-    axis.set_xlabel(plain(xlabel), fontsize=10)
-    axis.set_ylabel(plain(ylabel), fontsize=10)
-    axis.grid(color="0.92")
-    axis.legend(frameon=False, fontsize=9)
-    if title:
-        axis.set_title(plain(title), fontsize=11, loc="left", fontweight="bold")
-    return figure
 
 
 def _coloured_line(heights: Values, strength: Values, colours: str) -> LineCollection:

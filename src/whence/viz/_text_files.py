@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from whence._html import fragment, paragraph
 from whence.viz._drawing import hex_colour
 from whence.viz._text import clean
 from whence.viz._text_rows import Row, row_colours
@@ -12,8 +13,9 @@ _STYLE = (
     "body{font:16px/1.9 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem;"
     "color:#1e1e1e;background:#fff}h1{font-size:1.2rem}h2{font-size:1rem;margin:1.2rem 0 .2rem}"
     "p{margin:.2rem 0}span{padding:.1rem .2rem;border-radius:.2rem}"
-    ".apart{color:#696969;border:1px solid #d7d7d7}.remark{color:#696969;font-size:.9rem}"
+    ".remark{color:#696969;font-size:.9rem}"
 )
+_APART = "color:#696969;background:#fff;border:1px solid #d7d7d7"  # of special tokens
 
 
 def text_page(
@@ -33,6 +35,21 @@ def text_page(
         + "\n".join(body)
         + "\n</body></html>\n"
     )
+
+
+def text_fragment(
+    title: str, rows: Sequence[Row], remarks: Sequence[str] = (), *, colours: str = "red-blue"
+) -> str:
+    """Write texts as a piece of HTML for a page of others, such as a notebook.
+
+    >>> text_fragment("a film", []).startswith("<div")
+    True
+    """
+    body = []
+    for row in rows:
+        words = f'<div style="line-height:1.9">{_spans(row, colours)}</div>'
+        body += [paragraph(clean(row[0])), words]
+    return fragment(clean(title), *body, *(paragraph(clean(each)) for each in remarks))
 
 
 def text_latex(rows: Sequence[Row], *, colours: str = "red-blue") -> str:
@@ -66,7 +83,7 @@ def _spans(row: Row, colours: str) -> str:
         row[1], row[2], row_colours(row, colours), row[3], strict=True
     ):
         look = f'style="background:{hex_colour(ground)};color:{hex_colour(_ink(ground))}"'
-        look = 'class="apart"' if apart else look
+        look = f'class="apart" style="{_APART}"' if apart else look
         spans.append(f'<span title="{value:.4g}" {look}>{_safe(piece)}</span>')
     return " ".join(spans)
 

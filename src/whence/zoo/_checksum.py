@@ -47,6 +47,9 @@ KNOWN = {
     "squeezenet/squeezenet_v1_1_fp16.npz": (
         "sha256:5e256e7be52e5dafc0981b07cfef3c19236163303dcb3f76c6b42d36184dfcde"
     ),
+    "painn/painn_rmd17_ethanol_weights.npz": (
+        "sha256:7737a4b42f36da1ba61566b2ed8a97c753912142b4e9ccb3b2854c3b633abc2a"
+    ),
     "sst/train.txt.gz": "sha256:2c391415d7734f939fbdbb22f18bc9bb491982be9e1f3c7d6a15b8e58f74f1f8",
     "sst/dev.txt.gz": "sha256:5bc268ce52864f8ecdfffd84088155274b76d7676361db9261c5b52077cb61c6",
     "sst/test.txt.gz": "sha256:edd2fad2aa60af8a0ee5ce61cfc53538cc9de9c999d5d3ab1c014c43bfa6ffc1",

@@ -74,6 +74,15 @@ class ImageInput:
         (spread,) = torch.autograd.grad(seen, blank, relevance)
         return spread.flip(1) if self.bgr and channels == 3 else spread
 
+    def pixels(self, inputs: Tensor) -> Tensor:
+        """What the net sees as a picture again, clipped to 0..1, colours red, green, blue.
+
+        `inputs` has shape (batch, channels, height, width); so has the result, which is the whole
+        frame that the net sees, padding included.
+        """
+        shown = ((inputs - self.low.to(inputs)) / (self.high - self.low).to(inputs)).clamp(0, 1)
+        return shown.flip(1) if self.bgr else shown
+
     @property
     def low(self) -> Tensor:
         """The net's input for a black pixel, shape (channels, 1, 1): the lower edge of the box."""

@@ -10,6 +10,7 @@ from whence.zoo._fashion import fashion_cnn
 from whence.zoo._huggingface import huggingface_model
 from whence.zoo._model import Model
 from whence.zoo._newsgroups_models import newsgroups_cnn, newsgroups_svm
+from whence.zoo._painn import painn_ethanol
 from whence.zoo._resnet_cifar import resnet20, resnet56
 from whence.zoo._sentiment import sst_lstm
 from whence.zoo._squeezenet import squeezenet_v1_0, squeezenet_v1_1
@@ -41,6 +42,10 @@ MODELS: dict[str, tuple[str, Callable[[Root], Model]]] = {
     "squeezenet1_0-imagenet": (
         "SqueezeNet v1.0; squeezenet_v1_0_deepcompressed.npz",
         squeezenet_v1_0,
+    ),
+    "painn-ethanol": (
+        "PaiNN: places of ethanol's atoms -> energy; painn_rmd17_ethanol_weights.npz",
+        painn_ethanol,
     ),
 }
 

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from whence.zoo._datasets import DATASET_PREFIXES, DATASETS, TEXTS
+from whence.zoo._generators import GENERATORS
 from whence.zoo._models import MODEL_PREFIXES, MODELS
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the list; `kind` is "model" or "data set", the function that takes `name`."""
+    """One line of the list; `kind` is "model", "generator" or "data set": what takes `name`."""
 
     kind: str
     name: str
@@ -16,7 +17,7 @@ class Entry:
 
 
 def names() -> tuple[Entry, ...]:
-    """All models, then all data sets, each with a line about it.
+    """All models, then generators, then data sets, each with a line about it.
 
     Capitals in a name are to be filled in, as in "torchvision:NAME". Being listed does not mean
     that the files are present.
@@ -28,6 +29,7 @@ def names() -> tuple[Entry, ...]:
     return (
         *(Entry("model", name, text) for name, (text, _) in MODELS.items()),
         *(Entry("model", f"{p}:{rest}", text) for p, (rest, text, _) in MODEL_PREFIXES.items()),
+        *(Entry("generator", name, text) for name, (text, _) in GENERATORS.items()),
         *(Entry("data set", name, text) for name, (text, _) in DATASETS.items()),
         *(Entry("data set", name, text) for name, (text, _) in TEXTS.items()),
         *(

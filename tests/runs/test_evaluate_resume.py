@@ -1,8 +1,8 @@
 """What is finished is kept: folders, interruptions, data that stop in the middle."""
 
 import json
-import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,17 @@ def test_an_interrupted_run_returns_what_is_finished(tmp_path: Path) -> None:
     assert "4 of 10 samples" in str(found)
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C is heard also where the tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_a_real_interrupt_is_caught(tmp_path: Path) -> None:
-    found = run(Counted(after=5 * EACH, then=lambda: os.kill(os.getpid(), signal.SIGINT)))
+    found = run(Counted(after=5 * EACH, then=lambda: signal.raise_signal(signal.SIGINT)))
 
     assert not found.complete
     assert found.ids == (0, 1, 2, 3)

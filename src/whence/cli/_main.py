@@ -13,12 +13,17 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 from typer.core import TyperCommand
 
 from whence import runs, zoo
 from whence.cli._console import FAILED, INTERRUPTED, STOPPED, remarks, results, told_plainly
 from whence.cli._evaluation_page import evaluation_page
+from whence.cli._maximize import MAXIMIZING, maximize
+from whence.cli._options import Debug, Root
 from whence.cli._pages import answer_lines, answer_page, catalogue_page, demo_page, zoo_page
+from whence.cli._report import REPORTING, leave_report, report
+from whence.cli._serve import SERVING, serve
 
 _RUNNER_UP = "top"  # what `runs` calls the contrast of the highest score with the second
 _ENDING = """\
@@ -60,12 +65,6 @@ app = typer.Typer(
     help="Where does this prediction come from?",
     epilog=_ENDING,
 )
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Root = Annotated[
-    Path | None,
-    typer.Option(help="Folder with data and weights; by default $WHENCE_DATA.", show_default=False),
-]
 
 
 def main() -> None:
@@ -135,7 +134,8 @@ def explain(
     """Explain pictures or texts: writes maps and pages in colour, and the numbers.
 
     Each picture gets a folder with METHOD.png, METHOD.npz, METHOD.json and overview.png, each text
-    one with METHOD.html, METHOD.png and METHOD.json.
+    one with METHOD.html, METHOD.png and METHOD.json. All of it is on one page in report.html, with
+    report.json as the record for audits.
     """
     with told_plainly(debug):
         names = [each.strip() for each in method.split(",") if each.strip()]
@@ -150,10 +150,13 @@ def explain(
         else:
             pictures = runs.find_subjects(item, root=root, split=split)
             answers = runs.explain_pictures(
-                pictures, runs.ask(model, names, **asked), out, again=again
+                pictures, runs.ask(model, names, item=item, **asked), out, again=again
             )
             count, things = len(pictures), "pictures"
         failed = _one(answers) if count == 1 else _many(answers, count, things)
+        written = leave_report(out, failed)
+        if written:
+            results().print(Text(f"Report: {written[0]}"))
     if failed:
         raise typer.Exit(FAILED if count > 1 else 2)
 
@@ -208,7 +211,8 @@ def evaluate(
 
     Prints what it will cost, then for each metric the methods with intervals and their paired
     differences to the first one. Writes table.csv and .json, evaluation.png and .svg (curves),
-    scores.csv and evaluation.json (numbers), protocol.json (all that was decided).
+    scores.csv and evaluation.json (numbers), protocol.json (all that was decided), report.html (all
+    of it on one page) and report.json (its record).
     """
     with told_plainly(debug):
         study = runs.ask_study(
@@ -230,12 +234,17 @@ def evaluate(
             seed=seed,
             say=lambda line: remarks().print(line, markup=False, soft_wrap=True),
         )
-        results().print(*evaluation_page(found, files), sep="\n")
+        results().print(*evaluation_page(found, [*files, *leave_report(out)]), sep="\n")
     if found.stopped == "interrupted":
         remarks().print(STOPPED, markup=False)
         raise typer.Exit(INTERRUPTED)
     if found.failures or found.stopped:
         raise typer.Exit(FAILED)
+
+
+app.command(epilog=MAXIMIZING)(maximize)
+app.command(epilog=REPORTING)(report)
+app.command(epilog=SERVING)(serve)
 
 
 @app.command()
@@ -270,17 +279,19 @@ def demo(
         results().print(*demo_page(found), sep="\n")
 
 
-def _one(answers: Iterator[runs.Answer]) -> bool:
+def _one(answers: Iterator[runs.Answer]) -> dict[str, str]:
+    """What failed, by name: nothing, or the one."""
     answer = next(answers)
     if answer.error is not None:
         remarks().print(f"whence: {answer.error}", markup=False, soft_wrap=True)
-        return True
+        return {answer.name: answer.error}
     results().print(*answer_page(answer), sep="\n")
-    return False
+    return {}
 
 
-def _many(answers: Iterator[runs.Answer], count: int, things: str) -> bool:
-    failed = 0
+def _many(answers: Iterator[runs.Answer], count: int, things: str) -> dict[str, str]:
+    """What failed, by name."""
+    failed: dict[str, str] = {}
     console = results()
     with Progress(
         TextColumn("{task.description}"),
@@ -292,8 +303,9 @@ def _many(answers: Iterator[runs.Answer], count: int, things: str) -> bool:
     ) as progress:
         task = progress.add_task("explaining", total=count)
         for answer in answers:
-            failed += answer.error is not None
+            if answer.error is not None:
+                failed[answer.name] = answer.error
             console.print(*answer_lines(answer), sep="\n", markup=False)
             progress.advance(task)
-    remarks().print(f"{count - failed} of {count} {things} explained.")
-    return failed > 0
+    remarks().print(f"{count - len(failed)} of {count} {things} explained.")
+    return failed

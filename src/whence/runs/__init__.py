@@ -6,6 +6,8 @@ from whence.runs._evaluate import evaluate
 from whence.runs._evaluation import Comparison, Evaluation, MeanCurve, Rank
 from whence.runs._evaluation_pages import failure_lines
 from whence.runs._explain import Answer, explain_pictures
+from whence.runs._maximize import Searched, find_prototypes
+from whence.runs._prototype_ask import Search, ask_prototypes
 from whence.runs._question import Question, ask, find_class
 from whence.runs._study import Study, ask_study
 from whence.runs._study_files import evaluate_study, table_rows, write_evaluation
@@ -22,11 +24,14 @@ __all__ = [
     "MeanCurve",
     "Question",
     "Rank",
+    "Search",
+    "Searched",
     "Study",
     "Subject",
     "TextQuestion",
     "TextSubject",
     "ask",
+    "ask_prototypes",
     "ask_study",
     "ask_texts",
     "catalogue",
@@ -38,6 +43,7 @@ __all__ = [
     "explain_texts",
     "failure_lines",
     "find_class",
+    "find_prototypes",
     "find_subjects",
     "find_texts",
     "readme_picture",

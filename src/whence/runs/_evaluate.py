@@ -15,6 +15,7 @@ from rich.progress import Progress
 from torch import nn
 
 from whence._errors import InvalidInput
+from whence._identity import model_identity
 from whence.metrics import Batch, Metric, Tally
 from whence.runs._evaluate_ask import (
     Asked,
@@ -104,7 +105,8 @@ def evaluate(
         tally=tally,
         methods=tuple(each.label for each in asked),
         metrics={name: metric.protocol() for name, metric in measured.items()},
-        protocol=question | {"versions": _versions(), "samples": samples.total},
+        protocol=question
+        | {"versions": _versions(), "samples": samples.total, "identity": _identity(model)},
         confidence=confidence,
         complete=complete,
         stopped=stopped,
@@ -297,6 +299,11 @@ def _numbers(module: Any) -> str:
         return "unknown"
     kinds = {str(each.dtype) for each in module.parameters() if each.is_floating_point()}
     return ", ".join(sorted(kinds)) or "none"
+
+
+def _identity(model: Any) -> dict[str, Any]:
+    """The hashes that other results of the same model have too."""
+    return model_identity(model.module if isinstance(model, Model) else model)
 
 
 def _versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from whence import viz
 from whence._errors import InvalidInput
+from whence._html import fixed, fragment, picture
 from whence.explainers._suggest import suggestion
 from whence.metrics import (
     Curve,
@@ -261,6 +262,11 @@ class Evaluation:
             lines.append(f"Not complete: {self.stopped or 'other shards are missing'}.")
         lines += failure_lines(self.failures)
         return "\n".join(lines + failure_lines(self.left_out, "left out"))
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: the table, and the curves."""
+        shown = picture(viz.render(self.plot()), "curves and means with their intervals")
+        return fragment("Evaluation", fixed(repr(self)), shown)
 
     def _about(self, name: str) -> dict[str, Any]:
         """All that is known by one metric."""

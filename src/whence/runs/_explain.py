@@ -14,6 +14,7 @@ from torch import Tensor
 from whence import viz
 from whence._errors import NotConserved, WhenceError
 from whence._explanation import Explanation
+from whence.runs._identified import identified, ledger_sums
 from whence.runs._question import Asked, Question, in_words
 from whence.runs._subjects import Subject
 from whence.zoo import Model
@@ -124,7 +125,9 @@ def _record(
         "verdict": None if ledger is None else ledger.verdict,
         "conserves": None if ledger is None else _conserves(ledger),
         "ledger": None if ledger is None else ledger.to_rows(),
+        "ledger_sums": ledger_sums(ledger),
         "notes": found.notes,
+        "identity": identified(question.net, asked, question.composite, found, question.known),
         **in_words(asked.kind),
     }
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from whence import zoo
 from whence._errors import InvalidInput
 from whence.explainers import Explainer, describe, method_class, preset
+from whence.runs._calibrate import learned, learns
 from whence.targets import Contrast, Highest, Logit, Target
 from whence.zoo import ImageInput, Model
 
@@ -33,6 +34,7 @@ class Question:
     target: Target
     words: str
     composite: str | None
+    known: dict[str, Any] = field(default_factory=dict, repr=False)  # hashes and rules, once made
 
 
 def ask(
@@ -43,12 +45,14 @@ def ask(
     target: str | None = None,
     contrast: str | None = None,
     root: str | Path | None = None,
+    item: str | None = None,
 ) -> Question:
     """Load the model and check everything that is asked of it.
 
     methods: names from `whence.methods()`. composite: a preset's name, for the methods that take
     one. target: a class by number or name, by default the highest score. contrast: "3,9" asks what
-    speaks for 3 rather than 9.
+    speaks for 3 rather than 9. item: what will be explained; methods that learn from data before
+    they explain, such as pattern-attribution, get the training part of the data set it names.
     """
     if target is not None and contrast is not None:
         raise InvalidInput("Give a target or a contrast, not both.")
@@ -59,6 +63,10 @@ def ask(
     aim, words = _target(net, target, contrast)
     suffix = "" if words == "the highest score" else "-for-" + words.replace(", not ", "-not-")
     made = asked_methods(net, methods, composite, suffix)
+    more = learned([each.kind for each in made], net, item, root)
+    made = tuple(
+        replace(each, options=each.options | more) if learns(each.kind) else each for each in made
+    )
     return Question(net, net.preprocess, made, aim, words, composite)
 
 

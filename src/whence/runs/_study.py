@@ -13,6 +13,7 @@ from whence import metrics, zoo
 from whence._errors import InvalidInput
 from whence.explainers import method_class
 from whence.metrics import Metric, Replacement
+from whence.runs._calibrate import learns, training_patterns
 from whence.runs._evaluate_ask import asked_explainers
 from whence.runs._question import find_class
 from whence.zoo import Dataset, Model, Texts
@@ -53,7 +54,7 @@ def ask_study(
     for those replacements that are random. target: "predicted", "label", or a class by number or
     name.
     """
-    specs = {_clean(each): _spec(each, "method") for each in methods if each.strip()}
+    specs = {_clean(each): read_spec(each, "method") for each in methods if each.strip()}
     for name, _ in specs.values():
         method_class(name)
     measured = {_clean(each): _metric(each) for each in measures if each.strip()}
@@ -66,10 +67,12 @@ def ask_study(
     chosen = _with_replacements(measured, measures, net, replacements, draws)
     _check_options(specs, net)
     aim = _target(net, target)
-    return Study(net, zoo.dataset(data, root, split), specs, chosen, aim)
+    held = zoo.dataset(data, root, split)
+    return Study(net, held, _learned(specs, net, data, root), chosen, aim)
 
 
-def _spec(text: str, kind: str) -> Spec:
+def read_spec(text: str, kind: str) -> Spec:
+    """NAME:option=value:option=value as a name and its options."""
     name, *options = (each.strip() for each in text.split(":"))
     found: dict[str, Any] = {}
     for option in options:
@@ -84,7 +87,7 @@ def _spec(text: str, kind: str) -> Spec:
 
 
 def _metric(text: str) -> Metric:
-    name, knobs = _spec(text, "metric")
+    name, knobs = read_spec(text, "metric")
     try:
         return metrics.metric(name, **knobs)
     except TypeError as error:
@@ -112,7 +115,7 @@ def _with_replacements(
     draws: int | None,
 ) -> dict[str, Metric]:
     """Each metric that removes something with each replacement, unless it came with its own."""
-    fixed = {_clean(each) for each in texts if "replacement" in _spec(each, "metric")[1]}
+    fixed = {_clean(each) for each in texts if "replacement" in read_spec(each, "metric")[1]}
     made: dict[str, Metric] = {}
     for label, metric in measured.items():
         free = label not in fixed and isinstance(getattr(metric, "replacement", None), Replacement)
@@ -164,6 +167,19 @@ def _check_options(specs: Mapping[str, Spec], net: Model) -> None:
             asked_explainers({label: spec}, net, None)
         except TypeError as error:
             raise InvalidInput(f"The method {label!r} cannot be made so: {error}.") from error
+
+
+def _learned(
+    specs: Mapping[str, Spec], net: Model, data: str, root: str | Path | None
+) -> dict[str, Spec]:
+    """Methods that learn patterns get those of the training part of the data."""
+    found = {}
+    for label, (name, options) in specs.items():
+        if learns(method_class(name)):
+            estimator = str(options.get("estimator", "two-component"))
+            options = options | {"patterns": training_patterns(net, data, root, estimator)}
+        found[label] = (name, options)
+    return found
 
 
 def _target(net: Model, target: str) -> str | int | None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ from torch import Tensor
 
 from whence import viz, zoo
 from whence._errors import InvalidInput, WhenceError
+from whence._explanation import named
 from whence._text_explanation import TextExplanation
 from whence.explainers import explain
 from whence.runs._explain import Answer, _conserves, _file, _is_done, _safely, _stamp
+from whence.runs._identified import identified, ledger_sums
 from whence.runs._question import Asked, asked_methods, find_class, in_words
 from whence.runs._text_subjects import TextSubject
 from whence.targets import Contrast, Highest, Logit, Span, Target, Token
@@ -33,6 +35,7 @@ class TextQuestion:
     target: str | None
     contrast: str | None
     composite: str | None
+    known: dict[str, Any] = field(default_factory=dict, repr=False)  # hashes and rules, once made
 
     @property
     def words(self) -> str:
@@ -249,8 +252,11 @@ def _record(
         "verdict": None if ledger is None else ledger.verdict,
         "conserves": None if ledger is None else _conserves(ledger),
         "ledger": None if ledger is None else ledger.to_rows(),
+        "ledger_sums": ledger_sums(ledger),
         "notes": found.notes,
+        "identity": identified(question.net, asked, question.composite, found, question.known),
         "rows": found.rows(),
+        "relevance": {key: each.tolist() for key, each in named(found.relevance).items()},
         **found.record()["texts"][0],
         **in_words(asked.kind),
     }

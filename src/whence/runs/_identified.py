@@ -1,0 +1,77 @@
+"""Who answered and to what, kept beside each explanation of a run, so that it can be audited."""
+
+import inspect
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from torch import Tensor
+
+from whence import composites
+from whence._explanation import Explanation
+from whence._identity import described_inputs, model_identity, versions
+from whence.explainers import describe_preset
+from whence.explainers._registry import explainer_of
+from whence.explainers._tape import TapeExplainer
+from whence.runs._question import Asked
+from whence.zoo import Model
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def identified(
+    net: Model, asked: Asked, composite: str | None, found: Explanation, known: dict[str, Any]
+) -> dict[str, Any]:
+    """Time, versions, hashes, options and rules of one explanation.
+
+    known: what is the same for all of a run, filled here: the hash of the weights, and for each
+    method its rules, which belong to the model's operations.
+    """
+
+    def once(key: str, make: Callable[[], Any]) -> Any:
+        if key not in known:
+            known[key] = make()
+        return known[key]
+
+    options = once(f"options {asked.stem}", lambda: _options(net, asked, composite))
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": once("versions", versions),
+        "model": {"name": net.name} | once("model", lambda: model_identity(net.module)),
+        "inputs": described_inputs(found.inputs),
+        "options": options,
+        "target": repr(found.target),
+        "rules": once(f"rules {asked.stem}", lambda: _rules(net, asked, found)),
+    }
+
+
+def ledger_sums(ledger: Any) -> dict[str, Any] | None:
+    """What the verdict in plain words needs: the score, what arrived, and what was lost to what."""
+    if ledger is None:
+        return None
+    lost = {each: ledger.total(each) for each in ("bias", "epsilon", "dropped", "softmax")}
+    score, arrived = (float(each.double().sum()) for each in (ledger.score, ledger.explained))
+    return {"score": score, "arrived": arrived, "lost": lost}
+
+
+def _options(net: Model, asked: Asked, composite: str | None) -> dict[str, Any]:
+    """The options as `whence.explain` takes them; what has no plain form is told as opaque."""
+    given = dict(asked.options)
+    if composite is not None and "composite" in given:
+        make = getattr(composites, describe_preset(composite)["function"])
+        boxed = "low" in inspect.signature(make).parameters
+        given |= {"composite": composite} | ({"low": net.low, "high": net.high} if boxed else {})
+    return {key: _plain(each) for key, each in given.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.tolist()
+    return value if isinstance(value, _PLAIN) else {"opaque": repr(value)[:500]}
+
+
+def _rules(net: Model, asked: Asked, found: Explanation) -> Any:
+    explainer = explainer_of(net.module, asked.kind, dict(asked.options))[0]
+    if not isinstance(explainer, TapeExplainer):
+        return None
+    return [list(row) for row in explainer.assignment(found.inputs, found.target)]

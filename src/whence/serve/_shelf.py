@@ -1,0 +1,150 @@
+"""The models that are offered, each by a name from a list; loaded when asked for, few kept."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whence import zoo
+from whence._errors import InvalidInput, NotAvailable, WhenceError
+from whence.explainers import PatternNet, Patterns
+from whence.serve._problem import Problem
+from whence.serve._schemas import Kind, ModelEntry
+from whence.serve._settings import Settings
+from whence.zoo import ImageInput, Model, TextInput
+
+_ON_DEMAND = ("newsgroups-",)  # trained when first loaded: only if the operator names them
+_STOPS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+_MOST_LAYERS = 60
+
+
+class Shelf:
+    """Offered names, and the models themselves: at most `limits.models` are kept loaded.
+
+    What is asked for is looked up among the offered names and is never taken as a path. Offered
+    are the zoo's models of pictures and texts whose files are present, and what the operator named.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._root, self._most = settings.root, settings.limits.models
+        self._named = settings.models
+        self._lock = threading.Lock()
+        self._learning = threading.Lock()  # takes seconds, in which others still get their models
+        self._entries: dict[str, ModelEntry] | None = None
+        self._sources: dict[str, str] = {}
+        self._loaded: OrderedDict[str, Model] = OrderedDict()
+        self._patterns: OrderedDict[str, Patterns] = OrderedDict()
+
+    @property
+    def entries(self) -> dict[str, ModelEntry]:
+        """All that is offered, by name. The first time each model is loaded once to see."""
+        with self._lock:
+            if self._entries is None:
+                self._entries = self._survey()
+            return self._entries
+
+    def entry(self, name: str, *kinds: Kind) -> ModelEntry:
+        """What is known of an offered model, of one of these kinds if any are given."""
+        found = self.entries.get(name)
+        if found is None:
+            raise Problem("unknown_model", f"There is no model {name[:60]!r} here.")
+        if kinds and found.kind not in kinds:
+            wanted = " or ".join(kinds)
+            raise Problem("wrong_kind", f"{name} is a model of kind {found.kind}, not {wanted}.")
+        return found
+
+    def model(self, name: str, *kinds: Kind) -> Model:
+        """An offered model, loaded if it is not."""
+        self.entry(name, *kinds)
+        with self._lock:
+            return self._kept(self._loaded, name, lambda: self._load(name))
+
+    def patterns(self, name: str, pictures: Callable[[], Sequence[Tensor]]) -> Patterns:
+        """Patterns for PatternNet and PatternAttribution, learned once from training pictures."""
+        net = self.model(name)
+
+        def learn() -> Patterns:
+            inputs = torch.cat([net.preprocess(each[None]) for each in pictures()])
+            found = PatternNet(net.module).fit(inputs.split(50)).patterns
+            assert found is not None
+            return found
+
+        with self._learning:
+            return self._kept(self._patterns, name, learn)
+
+    def _kept(self, shelf: OrderedDict[str, Any], name: str, make: Callable[[], Any]) -> Any:
+        if name not in shelf:
+            shelf[name] = make()
+        shelf.move_to_end(name)
+        while len(shelf) > self._most:
+            shelf.popitem(last=False)
+        return shelf[name]
+
+    def _load(self, name: str) -> Model:
+        try:
+            return replace(zoo.model(self._sources[name], self._root_of(name)), name=name)
+        except WhenceError as error:
+            raise Problem("not_available", f"{name} cannot be loaded now.") from error
+
+    def _root_of(self, name: str) -> Path | None:
+        return self._root if self._sources[name] == name and _is_plain(name) else None
+
+    def _survey(self) -> dict[str, ModelEntry]:
+        found = {}
+        for entry in zoo.names():
+            on_demand = entry.name.startswith(_ON_DEMAND)
+            if entry.kind == "model" and _is_plain(entry.name) and not on_demand:
+                self._sources[entry.name] = entry.name
+                try:
+                    net = zoo.model(entry.name, self._root)
+                except WhenceError:  # its files are not here: not offered
+                    continue
+                found |= _entry(entry.name, entry.description, net)
+        for source in self._named:
+            name = Path(source).name if Path(source).is_dir() else source
+            self._sources[name] = source
+            net = zoo.model(source, self._root_of(name))  # an error ends the start, with its reason
+            made = _entry(name, f"{name}, named by the operator", net)
+            if not made:
+                raise InvalidInput(f"{source} takes neither pictures nor texts.")
+            found |= made
+        if not found:
+            raise NotAvailable("There is no model to offer. Name one with --model.")
+        return found
+
+
+def kind_of(net: Model) -> Kind | None:
+    """What a model can be asked about; None for what the pages have no place for."""
+    if net.input_shape == () and net.low is None:
+        task = net.preprocess.task if isinstance(net.preprocess, TextInput) else "classification"
+        kinds: dict[str, Kind] = {"classification": "text", "causal": "language"}
+        return kinds.get(task)
+    if len(net.input_shape) != 3 or net.low is None or len(net.classes) < 2:
+        return None
+    is_digits = net.classes == tuple("0123456789") and net.input_shape[0] == 1
+    return "digits" if is_digits and isinstance(net.preprocess, ImageInput) else "image"
+
+
+def _entry(name: str, title: str, net: Model) -> dict[str, ModelEntry]:
+    kind = kind_of(net)
+    if kind is None:
+        return {}
+    layers = [path for path, module in net.module.named_modules() if isinstance(module, _STOPS)]
+    made = ModelEntry(
+        name=name,
+        kind=kind,
+        title=title.split(";")[0],
+        classes=list(net.classes),
+        input=list(net.input_shape) or None,
+        layers=layers[:_MOST_LAYERS] if kind in ("digits", "image") else [],
+    )
+    return {name: made}
+
+
+def _is_plain(name: str) -> bool:
+    return ":" not in name  # what follows a colon has a source of its own, such as a hub or timm

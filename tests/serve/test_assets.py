@@ -1,0 +1,82 @@
+"""What the pages are made of: small, complete, and from nowhere else."""
+
+import base64
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import whence
+from whence import viz
+
+SERVE = Path(whence.__file__).parent / "serve"
+STATIC, TEMPLATES = SERVE / "static", SERVE / "templates"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "make_colours.py"
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATES.glob("*.html")}
+SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in STATIC.glob("*.js")}
+SHEETS = {path.name: path.read_text(encoding="utf-8") for path in STATIC.glob("*.css")}
+MOST_LINES = 1800
+
+
+def test_the_colours_are_those_that_the_script_writes() -> None:
+    spec = importlib.util.spec_from_file_location("make_colours", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+
+    assert (STATIC / "colours.json").read_text(encoding="utf-8") == made.colours()
+
+
+@pytest.mark.parametrize("name", viz.colour_names())
+def test_the_colours_of_the_canvas_are_those_of_pictures(name: str) -> None:
+    held = json.loads((STATIC / "colours.json").read_text(encoding="utf-8"))[name]["table"]
+    table = np.frombuffer(base64.b64decode(held), np.uint8).reshape(513, 3)
+    values = np.random.default_rng(0).uniform(-1, 1, (40, 50))
+
+    found = table[np.rint(values * 256).astype(int) + 256]
+
+    np.testing.assert_array_equal(found, viz.colourise(values, scale=1.0, colours=name))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_has_scripts_styles_or_handlers_of_its_own(page: str) -> None:
+    inline = re.findall(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", PAGES[page])
+
+    assert inline == []
+
+
+@pytest.mark.parametrize("text", [*PAGES.values(), *SCRIPTS.values(), *SHEETS.values()])
+def test_nothing_is_asked_from_elsewhere(text: str) -> None:
+    assert re.findall(r"(?:https?:)?//(?!www\.w3\.org/2000/svg)[a-z0-9-]+\.[a-z]{2,}", text) == []
+    assert re.findall(r"""(?:src|href|action)=["']/""", text) == []
+
+
+@pytest.mark.parametrize("name", ["digit", "image"])
+def test_a_script_uses_what_its_page_has(name: str) -> None:
+    used = set(re.findall(r'\$\("([\w-]+)"\)', SCRIPTS[f"{name}.js"]))
+    there = re.findall(r'\sid="([\w-]+)"', PAGES[f"{name}.html"])
+
+    assert used - {"plain"} <= set(there)  # "plain" is there after a form was sent
+    assert len(there) == len(set(there))
+    assert len(used) > 10
+
+
+@pytest.mark.parametrize("name", ["digit", "image"])
+def test_every_field_has_a_label(name: str) -> None:
+    fields = re.findall(
+        r'<(?:select|input(?! type="(?:radio|range)"))[^>]*\sid="([\w-]+)"', PAGES[f"{name}.html"]
+    )
+    labels = re.findall(r'<label[^>]*\sfor="([\w-]+)"', PAGES[f"{name}.html"])
+
+    assert set(fields) <= set(labels)
+    assert fields
+
+
+def test_scripts_and_styles_stay_small() -> None:
+    lines = [len(text.splitlines()) for text in (*SCRIPTS.values(), *SHEETS.values())]
+
+    assert sum(lines) <= MOST_LINES

@@ -1,0 +1,1 @@
+"""Molecules for the example: geometry, limits that keep them whole, and drawings."""

@@ -1,0 +1,1 @@
+"""What the scripts about the tutorial's theory share: nets, measures, training."""

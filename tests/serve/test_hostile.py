@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hostile import CASES, PICTURES, Case
 
+from hostile import CASES, PICTURES, Case
 from serving import Client, Reply, form, ink
 from whence.serve import CODES
 

@@ -203,6 +203,9 @@ def album(tmp_path: Path) -> Path:
     Image.new("RGB", (6, 4), "red").save(tmp_path / "dog" / "rex.png")
     Image.new("RGB", (6, 4), "blue").save(tmp_path / "dog" / "old" / "rex.png")
     Image.new("L", (6, 4), 255).save(tmp_path / "cat" / "tom.png")
+    for hidden in (tmp_path / ".cache", tmp_path / "cat" / ".thumbs"):
+        hidden.mkdir()
+        Image.new("L", (6, 4), 0).save(hidden / "small.png")
     return tmp_path
 
 

@@ -77,10 +77,9 @@ def _balance(
         total = _total(value, message)
         message.total = total if total.dim() == 1 else None
         row.send(total)
-    if ledger.detail == "summary":
-        row.handle("absolute_in", [_size(value, message, part=True) for value, message in below])
-        if row.closes():
-            return
+    row.handle("absolute_in", [_size(value, message, part=True) for value, message in below])
+    if row.closes():
+        return
     row.handle("absolute_in", [_size(value, message) for value, message in below])
     row.handle("absolute_out", [_size(value, message) for value, message in above])
     row.settle()

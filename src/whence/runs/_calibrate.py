@@ -50,7 +50,7 @@ def _training(item: str | None, root: str | Path | None) -> Dataset:
     name, colon, number = (item or "").rpartition(":")
     name = name if colon and number.isdecimal() else item or ""
     try:
-        data = zoo.dataset(name, root, "train")
+        data = zoo.dataset(name, root, "train") if name else None
     except (WhenceError, KeyError):
         data = None
     if not isinstance(data, Dataset) or not data.name.endswith("/train"):

@@ -62,6 +62,11 @@ def _is_class(entry: Path) -> bool:
 
 
 def pictures_in(place: Path) -> list[Path]:
-    """The picture files below a folder, in alphabetical order."""
+    """The picture files below a folder, in alphabetical order; nothing in hidden folders."""
     endings = Image.registered_extensions()
-    return sorted(found for found in place.rglob("*") if found.suffix.lower() in endings)
+    found = (each for each in place.rglob("*") if each.suffix.lower() in endings)
+    return sorted(each for each in found if not _is_hidden(each.relative_to(place)))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -52,7 +52,7 @@ class Setting:
 
 SETTINGS = {
     "lenet": Setting("lenet", (1, 28, 28), 1000, 28, 4),
-    "resnet50": Setting("resnet50", (3, 96, 96), 8, 1152, 24),
+    "resnet50": Setting("resnet50", (3, 96, 96), 8, 1024, 24),
 }
 
 

@@ -93,16 +93,34 @@ class Pixels(Parametrisation):
 
 
 @dataclass(frozen=True, eq=False)
-class Squashed(Parametrisation):
+class Boxed(Parametrisation):
+    """Any parametrisation, kept in a box: what both ways to do so have in common."""
+
+    inner: Parametrisation
+    box: Box
+
+    def log_density(self, parameters: list[Tensor]) -> Tensor | None:
+        return self.inner.log_density(parameters)
+
+    def of_rows(self, rows: Tensor, batch: int) -> Parametrisation:
+        return replace(self, inner=self.inner.of_rows(rows, batch))
+
+    @property
+    def scale(self) -> float:
+        return self.inner.scale
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.inner!r}, box={show_box(self.box)})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Squashed(Boxed):
     """Any parametrisation, pressed into a box: x = low + (high - low) sigmoid(inner inputs).
 
     The bounds themselves are never reached, and near them the gradient fades: a pixel that large
     steps drove far beyond gets stuck there. Smaller rates, a cosine schedule and transformations
     help, and `Projected` avoids it. A start on a bound begins a thousandth of the range inside.
     """
-
-    inner: Parametrisation
-    box: Box
 
     def start(self, x0: Tensor) -> list[Tensor]:
         low, high = bounds(checked_box(self.box), x0)
@@ -117,27 +135,14 @@ class Squashed(Parametrisation):
     def project(self, parameters: list[Tensor]) -> None:
         self.inner.project(parameters)
 
-    def log_density(self, parameters: list[Tensor]) -> Tensor | None:
-        return self.inner.log_density(parameters)
-
-    def of_rows(self, rows: Tensor, batch: int) -> Parametrisation:
-        return replace(self, inner=self.inner.of_rows(rows, batch))
-
-    @property
-    def scale(self) -> float:
-        return self.inner.scale
-
     @property
     def default_start(self) -> Start | None:
         inner = self.inner.default_start
         return None if inner is None else Within(inner, self.box)
 
-    def __repr__(self) -> str:
-        return f"Squashed({self.inner!r}, box={show_box(self.box)})"
 
-
-@dataclass(frozen=True, eq=False)
-class Projected(Parametrisation):
+@dataclass(frozen=True, eq=False, repr=False)
+class Projected(Boxed):
     """Any parametrisation that can make every input, clipped to a box after each step: the inputs
     are clipped, and parameters found that make them.
 
@@ -146,9 +151,6 @@ class Projected(Parametrisation):
     looks for what is nearest in pixels, and steps are scaled by frequency. Not for a generator,
     which cannot make every input.
     """
-
-    inner: Parametrisation
-    box: Box
 
     def start(self, x0: Tensor) -> list[Tensor]:
         return self.inner.start(clip(x0, checked_box(self.box)))
@@ -161,22 +163,9 @@ class Projected(Parametrisation):
         for parameter, valid in zip(parameters, self.inner.start(clipped), strict=True):
             parameter.copy_(valid)
 
-    def log_density(self, parameters: list[Tensor]) -> Tensor | None:
-        return self.inner.log_density(parameters)
-
-    def of_rows(self, rows: Tensor, batch: int) -> Parametrisation:
-        return replace(self, inner=self.inner.of_rows(rows, batch))
-
-    @property
-    def scale(self) -> float:
-        return self.inner.scale
-
     @property
     def default_start(self) -> Start | None:
         return self.inner.default_start
-
-    def __repr__(self) -> str:
-        return f"Projected({self.inner!r}, box={show_box(self.box)})"
 
 
 @dataclass(frozen=True, eq=False)

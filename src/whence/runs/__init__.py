@@ -1,5 +1,6 @@
 """The same work over many pictures or texts: the main job, and explanations written to files."""
 
+from whence.runs._calibrate import training_patterns
 from whence.runs._catalogue import Line, catalogue
 from whence.runs._demo import Demo, demo, readme_picture
 from whence.runs._evaluate import evaluate
@@ -48,5 +49,6 @@ __all__ = [
     "find_texts",
     "readme_picture",
     "table_rows",
+    "training_patterns",
     "write_evaluation",
 ]

@@ -32,14 +32,19 @@ def learns(kind: type[Explainer]) -> bool:
 
 
 def training_patterns(
-    net: Model, item: str | None, root: str | Path | None, estimator: str = "two-component"
+    net: Model,
+    item: str | None,
+    root: str | Path | None,
+    estimator: str = "two-component",
+    *,
+    most: int = _MOST,
 ) -> Patterns:
-    """Patterns of a model from at most 2,000 training pictures, evenly spread over them.
+    """Patterns of a model from at most `most` training pictures, evenly spread over them.
 
     item: a data set's name, or an item of it such as "digits:12".
     """
     data = _training(item, root)
-    count = min(len(data), _MOST)
+    count = min(len(data), most)
     chosen = [number * len(data) // count for number in range(count)]
     explainer = PatternNet(net.module, estimator=estimator).fit(_seen(net, data, chosen))
     assert explainer.patterns is not None

@@ -21,18 +21,6 @@ from whence.zoo._generators import GENERATORS
 FORMS = ("pixels", "fourier")
 _LARGE = 64  # from this many pixels a side, pictures are made of frequencies by default
 
-# The pictures that a model was trained for.
-_DATA = {
-    "digits-cnn": "digits",
-    "digits-mlp": "digits",
-    "lenet5-mnist": "mnist",
-    "fashion-cnn": "fashion-mnist",
-    "resnet20-cifar10": "cifar10",
-    "resnet56-cifar10": "cifar10",
-    "squeezenet-imagenet": "imagenet-samples",
-    "squeezenet1_0-imagenet": "imagenet-samples",
-}
-
 
 @dataclass(frozen=True, eq=False)
 class Search:
@@ -92,7 +80,7 @@ def ask_prototypes(
         raise InvalidInput(f"{model} does not take pictures. `whence models` lists others.")
     classes = None if target is None else _classes(net, target)
     chosen = _form(form, net, wanted)
-    known = data or _DATA.get(net.name)
+    known = data or zoo.data_of(net.name)
     if "l2" in wanted:
         wanted["l2"].setdefault("around", "zero" if known is None else "mean")
     begun, picture = _start(start or _usual(net, wanted, classes, known), net, root)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from torch import Tensor
 
 from whence.serve._explaining import explain_picture, explain_texts
 from whence.serve._pictures import as_coarse, read_drawing, read_upload
@@ -40,12 +39,7 @@ class Desk:
         made = ask(net, asked.method, asked.composite, asked.target, asked.against)
         if not needs_patterns(made.kind):
             return made
-        entry = self.shelf.entry(net.name)
-
-        def pictures() -> Sequence[Tensor]:
-            return self.samples.training(entry)
-
-        learned = {"patterns": self.shelf.patterns(entry.name, pictures)}
+        learned = {"patterns": self.shelf.patterns(net.name)}
         return replace(made, options=made.options | learned)
 
     def explain_digit(self, asked: AskDigit) -> Answer:

@@ -17,14 +17,6 @@ from whence.zoo import Dataset, Item
 
 _IMAGENET = 1000
 _EACH, _MOST = 2, 24
-_DATA = {
-    "digits-cnn": "digits",
-    "digits-mlp": "digits",
-    "lenet5-mnist": "mnist",
-    "fashion-cnn": "fashion-mnist",
-    "resnet20-cifar10": "cifar10",
-    "resnet56-cifar10": "cifar10",
-}
 TEXTS = {
     "warm": "A warm, clever and quietly funny film that never loses its nerve.",
     "dull": "Two long hours of noise, and not one character worth caring about.",
@@ -64,18 +56,6 @@ class Samples:
             return TEXTS[name].encode(), "text/plain; charset=utf-8"
         return as_png(self.picture(entry, name)), "image/png"
 
-    def training(self, entry: ModelEntry) -> list[Tensor]:
-        """Up to 500 training pictures, evenly spread, for methods that learn from data first."""
-        try:
-            data = zoo.dataset(_DATA[entry.name], self._root, "train")
-        except (KeyError, WhenceError) as error:
-            raise Problem(
-                "not_explained",
-                f"This method learns from training data first, and there is none of {entry.name}.",
-            ) from error
-        step = max(1, len(data) // 500)
-        return [data[number].image for number in range(0, len(data), step)]
-
     def _pictures(self, entry: ModelEntry) -> dict[str, Item]:
         with self._lock:
             if entry.name not in self._found:
@@ -83,7 +63,7 @@ class Samples:
             return self._found[entry.name]
 
     def _data(self, entry: ModelEntry) -> Dataset | None:
-        name = _DATA.get(entry.name)
+        name = zoo.data_of(entry.name)
         if name is None and len(entry.classes) == _IMAGENET:
             name = "imagenet-samples"
         try:

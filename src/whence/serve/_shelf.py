@@ -2,17 +2,17 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from whence import zoo
 from whence._errors import InvalidInput, NotAvailable, WhenceError
-from whence.explainers import PatternNet, Patterns
+from whence.explainers import Patterns
+from whence.runs import training_patterns
 from whence.serve._problem import Problem
 from whence.serve._schemas import Kind, ModelEntry
 from whence.serve._settings import Settings
@@ -21,6 +21,7 @@ from whence.zoo import ImageInput, Model, TextInput
 _ON_DEMAND = ("newsgroups-",)  # trained when first loaded: only if the operator names them
 _STOPS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 _MOST_LAYERS = 60
+_LEARNED_FROM = 500  # pictures: the first who asks waits for them
 
 
 class Shelf:
@@ -64,15 +65,18 @@ class Shelf:
         with self._lock:
             return self._kept(self._loaded, name, lambda: self._load(name))
 
-    def patterns(self, name: str, pictures: Callable[[], Sequence[Tensor]]) -> Patterns:
+    def patterns(self, name: str) -> Patterns:
         """Patterns for PatternNet and PatternAttribution, learned once from training pictures."""
         net = self.model(name)
 
         def learn() -> Patterns:
-            inputs = torch.cat([net.preprocess(each[None]) for each in pictures()])
-            found = PatternNet(net.module).fit(inputs.split(50)).patterns
-            assert found is not None
-            return found
+            try:
+                return training_patterns(net, zoo.data_of(name), self._root, most=_LEARNED_FROM)
+            except InvalidInput as error:
+                raise Problem(
+                    "not_explained",
+                    f"This method learns from training data first, and there is none of {name}.",
+                ) from error
 
         with self._learning:
             return self._kept(self._patterns, name, learn)

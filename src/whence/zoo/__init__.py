@@ -15,7 +15,7 @@ from whence.zoo._datasets import dataset
 from whence.zoo._generators import Autoencoder, generator
 from whence.zoo._image_input import ImageInput
 from whence.zoo._model import Model
-from whence.zoo._models import model
+from whence.zoo._models import data_of, model
 from whence.zoo._names import Entry, names
 from whence.zoo._pictures import load_image
 from whence.zoo._summary import Summary, summary
@@ -42,6 +42,7 @@ __all__ = [
     "VAE",
     "WordInput",
     "Words",
+    "data_of",
     "dataset",
     "generator",
     "load_image",

@@ -49,6 +49,24 @@ MODELS: dict[str, tuple[str, Callable[[Root], Model]]] = {
     ),
 }
 
+# The data that a model was trained for, under the names of `dataset`.
+_DATA = {
+    "digits-cnn": "digits",
+    "digits-mlp": "digits",
+    "lenet5-mnist": "mnist",
+    "fashion-cnn": "fashion-mnist",
+    "resnet20-cifar10": "cifar10",
+    "resnet56-cifar10": "cifar10",
+    "squeezenet-imagenet": "imagenet-samples",
+    "squeezenet1_0-imagenet": "imagenet-samples",
+}
+
+
+def data_of(name: str) -> str | None:
+    """The data set of pictures like those that a model was trained on, or None; see `dataset`."""
+    return _DATA.get(name)
+
+
 # Prefix -> what follows it, what it is, and how it is loaded.
 MODEL_PREFIXES: dict[str, tuple[str, str, Callable[[str, Root, bool], Model]]] = {
     "torchvision": ("NAME", "a classifier of torchvision.models", torchvision_model),

@@ -30,7 +30,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 import whence
 from whence import viz, zoo
-from whence._errors import NotAvailable
+from whence.errors import NotAvailable
 from whence.metrics import Batch, Case, WordDeleting, paired_difference
 from whence.viz import Drawing
 

@@ -28,8 +28,8 @@ from theory.settings import (
 )
 
 import whence
-from whence._errors import WhenceError
 from whence.composites import Composite, EpsilonEverywhere, EpsilonPlus, where
+from whence.errors import WhenceError
 from whence.explainers import (
     LRP,
     DeepTaylor,

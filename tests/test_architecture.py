@@ -12,7 +12,7 @@ import pytest
 # ground floor are one part; so are the files of one folder.
 FLOORS = {
     "_draws": 0,
-    "_errors": 0,
+    "errors": 0,
     "_explanation": 0,
     "_html": 0,
     "_identity": 0,
@@ -153,7 +153,7 @@ def test_an_import_that_does_not_point_down_is_found(path: str, text: str) -> No
         ("rules/_a.py", "from whence.engine import LinearMap\nfrom .. import _types"),
         ("rules/_a.py", "from ._b import Zero\nfrom . import _b\nimport whence.rules._b"),
         ("rules/__init__.py", "from ._b import Zero"),
-        ("_explanation.py", "from ._errors import WhenceError\nimport torch"),
+        ("_explanation.py", "from .errors import WhenceError\nimport torch"),
         ("__init__.py", "from .cli import main\nfrom . import rules"),
     ],
 )

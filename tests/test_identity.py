@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from whence._errors import InvalidInput
 from whence._identity import described_inputs, inputs_sha256, model_identity, versions
+from whence.errors import InvalidInput
 
 
 def by_hand(*tensors: tuple[str, str, str, bytes]) -> str:

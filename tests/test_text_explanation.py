@@ -9,9 +9,9 @@ from PIL import Image
 
 import whence
 from texts import Spoken, SumOfWords
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
 from whence._text_explanation import TextExplanation
+from whence.errors import InvalidInput
 from whence.targets import Each
 
 SAVED = ["x.html", "x.json", "x.tex", "x.png", "x.svg", "x.npz", "x.safetensors"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from whence import (
         composites,
+        errors,
         explainers,
         metrics,
         prototypes,
@@ -43,15 +44,16 @@ _WHERE = {
     "maximize": "whence.prototypes",
     "methods": "whence.explainers",
 }
-_PACKAGES = tuple(
-    "composites explainers metrics prototypes reports rules runs targets testing viz zoo".split()
-)
+_PACKAGES = (
+    "composites errors explainers metrics prototypes reports rules runs targets testing viz zoo"
+).split()
 __all__ = [
     "Explanation",
     "LRP",
     "audit",
     "citation",
     "composites",
+    "errors",
     "evaluate",
     "explain",
     "explain_continuation",

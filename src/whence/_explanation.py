@@ -10,8 +10,8 @@ import numpy
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._html import data_uri, fragment, paragraph, picture
+from whence.errors import InvalidInput
 
 Relevance = Tensor | tuple[Any, ...] | dict[str, Any]
 SUFFIXES = (".png", ".svg", ".html", ".npz", ".safetensors", ".json")

@@ -14,8 +14,8 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
 from whence._explanation import named
+from whence.errors import InvalidInput
 
 
 def model_identity(model: Callable[..., Any]) -> dict[str, Any]:

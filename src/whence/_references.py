@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 REFERENCES: dict[str, str] = {
     "achtibat2023": "Achtibat, R. et al. (2023). From attribution maps to human-understandable explanations through concept relevance propagation. Nature Machine Intelligence 5.",

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._explanation import Explanation, named
 from whence._text import Text
+from whence.errors import InvalidInput
 
 _LEVELS = ("token", "word", "sentence")
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from whence import composites, rules
-from whence._errors import InvalidInput
 from whence.composites import Composite, where
+from whence.errors import InvalidInput
 from whence.explainers import LRP
 from whence.rules import Epsilon, Flat, Zero, ZPlus
 

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from laws import rand
-from whence._errors import InvalidInput
 from whence.composites import MambaLRP, where
+from whence.errors import InvalidInput
 from whence.explainers import LRP
 from whence.targets import Weights
 

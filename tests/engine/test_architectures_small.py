@@ -18,7 +18,6 @@ from models import (
     images,
     prepared,
 )
-from whence._errors import UnsupportedOperations
 from whence.composites import (
     Composite,
     EpsilonAlpha2Beta1Flat,
@@ -26,6 +25,7 @@ from whence.composites import (
     EpsilonPlus,
     where,
 )
+from whence.errors import UnsupportedOperations
 from whence.explainers import LRP, InputGradient
 from whence.rules import SignalTakesAll, Zero
 

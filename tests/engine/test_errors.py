@@ -12,8 +12,8 @@ from torch import Tensor, library, nn
 
 from laws import ZERO, rand
 from whence import rules, targets
-from whence._errors import InvalidInput, UnsupportedModel, UnsupportedOperations, UntrackedTensor
 from whence.composites import Composite, where
+from whence.errors import InvalidInput, UnsupportedModel, UnsupportedOperations, UntrackedTensor
 from whence.explainers import LRP
 
 HERE = re.escape(__file__)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from laws import ZERO, assert_closes, rand
 from whence import targets
-from whence._errors import InvalidInput, NotConserved
 from whence.composites import Composite, where
 from whence.engine import COLUMNS, Ledger, Message, Node
+from whence.errors import InvalidInput, NotConserved
 from whence.explainers import LRP
 from whence.rules import AlphaBeta, Epsilon, Flat, RecurrentCell, WSquare, Zero, ZPlus
 

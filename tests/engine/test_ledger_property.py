@@ -10,10 +10,10 @@ from torch import Tensor
 
 from laws import ZERO
 from strategies import STEPS, Entries, RandomNet, entries_of_composites, images, networks
-from whence._errors import NotConserved
 from whence._explanation import Explanation
 from whence.composites import Composite, where
 from whence.engine import SENDERS, Linear, Message, Node, _maps, _sweep
+from whence.errors import NotConserved
 from whence.explainers import LRP
 from whence.rules import Epsilon, SignalTakesAll, Zero, ZPlus
 from whence.targets import Weights

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from whence._errors import WhenceError
 from whence._explanation import Explanation
 from whence.composites import Composite, where
+from whence.errors import WhenceError
 from whence.explainers import LRP
 from whence.rules import Flat, HalfEach, Rule, Zero, ZPlus
 from whence.targets import Given, Weights

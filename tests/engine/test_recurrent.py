@@ -18,9 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import whence
 from laws import rand
-from whence._errors import InvalidInput, UnsupportedModel, UnsupportedOperations
 from whence.composites import Composite, EpsilonPlusFlat, Recurrent, where
 from whence.engine import record
+from whence.errors import InvalidInput, UnsupportedModel, UnsupportedOperations
 from whence.explainers import LRP
 from whence.rules import Epsilon, RecurrentCell, Zero
 from whence.targets import Weights

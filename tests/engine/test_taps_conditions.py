@@ -11,8 +11,8 @@ from torch.utils.checkpoint import checkpoint
 
 from laws import ZERO, rand
 from whence import rules
-from whence._errors import UnsupportedModel
 from whence.composites import Composite, EpsilonPlus, where
+from whence.errors import UnsupportedModel
 from whence.explainers import LRP
 from whence.targets import (
     Contrast,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import whence
 from texts import Spoken, SumOfWords, SumSoFar
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 
 class Placed(SumOfWords):

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput, UnsupportedModel
 from whence.composites import (
     Composite,
     EpsilonAlpha2Beta1,
@@ -12,6 +11,7 @@ from whence.composites import (
     EpsilonGammaBox,
     EpsilonPlusFlat,
 )
+from whence.errors import InvalidInput, UnsupportedModel
 from whence.explainers import LRP, Sensitivity
 from whence.targets import Contrast, Given
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 import whence
 from texts import Spoken, SumSoFar, Tokenizer
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 PROMPT, MADE = [1, 3, 4], [6, 5, 10]
 

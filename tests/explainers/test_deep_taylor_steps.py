@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
 from whence.composites import Composite, EpsilonPlus, where
+from whence.errors import InvalidInput
 from whence.explainers import LRP, DeepTaylor, DeepTaylorSteps
 from whence.rules import BoxDirection, TaylorRule, WSquare, ZBox, Zero, ZPlus
 from whence.targets import Neuron

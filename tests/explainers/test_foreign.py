@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from whence import targets
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import LRP, Foreign, InputGradient, Sensitivity, for_quantus
 
 W = torch.tensor([[1.0, -2.0, 0.5], [3.0, 0.0, -1.0]], dtype=torch.float64)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 import whence
 from texts import VOCABULARY, Spoken, SumOfWords, SumSoFar, Tokenizer
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import Occlusion
 from whence.targets import Contrast, Each, Highest, Logit, LogProbability, Relative, Span, Token
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from laws import ZERO, rand
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import LRP
 from whence.targets import Weights
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from whence import targets, zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import DeepTaylor, MinMaxDeepTaylor
 from whence.explainers._min_max_model import MinMaxModel, fit_min_max
 from whence.testing import untouched

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from laws import rand
-from whence._errors import InvalidInput
 from whence.composites import Composite, RelP, where
+from whence.errors import InvalidInput
 from whence.explainers import Patching
 from whence.rules import Flat, Gradient
 from whence.targets import Contrast, Each, Logit, Weights

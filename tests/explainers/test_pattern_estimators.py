@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 import pattern_oracle as oracle
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import PatternAttribution, PatternNet, Patterns
 from whence.targets import Given
 

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import whence
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import (
     PatternAttribution,
     PatternNet,

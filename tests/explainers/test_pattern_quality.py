@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import pattern_oracle as oracle
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import PatternNet, Patterns, pattern_quality
 from whence.explainers._patterns import LayerPatterns, fingerprint
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import whence
 from whence import targets
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import Taylor
 from whence.testing import check_explainer, untouched
 

@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 import whence
 from texts import Spoken, SumOfWords, SumSoFar, Tokenizer
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
 from whence._text_explanation import TextExplanation
 from whence.composites import Composite, where
+from whence.errors import InvalidInput
 from whence.explainers import LRP, Occlusion
 from whence.rules import Zero
 from whence.targets import Contrast, Each

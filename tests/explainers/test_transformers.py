@@ -8,8 +8,8 @@ from torch import Tensor, nn
 import whence
 from laws import rand
 from whence import composites, explainers
-from whence._errors import UnsupportedOperations
 from whence.composites import Composite, where
+from whence.errors import UnsupportedOperations
 from whence.explainers import LRP, audit, preset
 from whence.rules import Gradient, Hold
 from whence.targets import Weights

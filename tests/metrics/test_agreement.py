@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import LRP, GradientTimesInput
 from whence.metrics import Patches, agreement
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from perturbing import Hungry, Scorer, Weighted, ones
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Batch, Case, PixelFlipping
 
 X = torch.randn(5, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from perturbing import Scorer, ones, row
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import (
     ABPC,
     Batch,

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
 from whence.composites import EpsilonPlus
 from whence.engine import Ledger
+from whence.errors import InvalidInput
 from whence.explainers import LRP, Explainer, GradientTimesInput, IntegratedGradients
 from whence.metrics import Completeness, Scores
 from whence.metrics._completeness import booked_of

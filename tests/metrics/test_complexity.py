@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Batch, EffectiveSize, Entropy, FileSize, Gini, Metric, Patches
 
 MAPS = torch.tensor([[1.0, 1.0, 2.0, 0.0], [0.0, -3.0, 0.0, 0.0], [1.0, -1.0, 1.0, 1.0]])

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from whence import zoo
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
 from whence.composites import Composite, where
+from whence.errors import InvalidInput
 from whence.explainers import LRP, Explainer, GradientTimesInput, Sensitivity
 from whence.metrics import Ball, Batch, Case, Continuity, Cube, Metric, Neighbours, Scores, Shifts
 from whence.rules import ZPlus

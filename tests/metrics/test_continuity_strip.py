@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import LRP, GradientTimesInput, Sensitivity
 from whence.metrics import Shifts, continuity_strip
 from whence.viz import Drawing

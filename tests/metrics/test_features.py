@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Elements, Patches, Pixels, Segments
 from whence.metrics._features import Partition
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from perturbing import row
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._height import check_convention, mean_height
 
 CURVE = row(6.0, 3.0, 1.0, 0.0)

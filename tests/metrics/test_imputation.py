@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from whence._draws import quick_normal
-from whence._errors import InvalidInput, WhenceError
+from whence.errors import InvalidInput, WhenceError
 from whence.metrics import Batch, Inpaint, PixelFlipping, _multigrid
 from whence.metrics._imputation import _STREAM
 

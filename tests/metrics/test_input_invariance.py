@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
 from whence.composites import Composite, where
+from whence.errors import InvalidInput
 from whence.explainers import LRP, GradCAM, GradientTimesInput, InputGradient, Sensitivity
 from whence.metrics import Batch, Case, InputInvariance
 from whence.rules import Epsilon, Flat, WSquare, Zero

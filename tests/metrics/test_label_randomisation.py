@@ -5,7 +5,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import GradientTimesInput
 from whence.metrics import Batch, Case, LabelRandomisation
 

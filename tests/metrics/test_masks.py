@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import RelevanceMass, boxes_to_masks
 
 X = torch.zeros(1, 1, 2, 3)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Batch, Case, Constant, NonSensitivity, Patches
 from whence.metrics._cost import foretold
 

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import LRP, GradientTimesInput, InputGradient, Random, SmoothGrad
 from whence.metrics import Batch, Case, ParameterRandomisation
 from whence.metrics._layers import Redrawn, Stage, stages_of

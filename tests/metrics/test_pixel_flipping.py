@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from perturbing import Scorer, Weighted, all_orders, flipped_one_by_one, in_parts, ones, row
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Constant, Elements, Mean, PixelFlipping, SignFlip, Uniform
 
 ERASED = Constant(0.0)

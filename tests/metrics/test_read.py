@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from whence import targets
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Batch
 
 LOGS = torch.tensor([[1.0, 2.0, 5.0]], dtype=torch.float64).log()  # probabilities 1/8, 2/8, 5/8

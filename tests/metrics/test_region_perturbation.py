@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from perturbing import Scorer, Weighted, ones
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Constant, Patches, RegionPerturbation, Segments, Uniform
 
 FOUR = torch.tensor([[8.0, 8, 1, 1], [8, 8, 1, 1], [2, 2, 4, 4], [2, 2, 4, 4]]).double()[None, None]

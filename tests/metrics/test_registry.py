@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from whence import metrics
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import (
     Ball,
     Blur,

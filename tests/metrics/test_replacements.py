@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from perturbing import Scorer
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Batch, Blur, Constant, Mean, Replacement, SignFlip, Uniform
 
 X = torch.rand(3, 2, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
+from whence.errors import InvalidInput
 from whence.explainers import Explainer
 from whence.metrics import Batch, Case, Cube, Metric, SensitivityMax, Shifts
 from whence.testing import check_metric

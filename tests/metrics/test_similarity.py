@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._similarity import SIMILARITIES, midranks, similar
 
 ROWS = torch.tensor([[1.0, -2.0, 3.0, 0.5]], dtype=torch.float64)

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Difference, Interval, holm, mean_interval, paired_difference
 from whence.metrics._statistics import mean_band
 

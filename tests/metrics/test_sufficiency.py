@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from perturbing import Weighted, all_orders, row
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Comprehensiveness, Constant, Selectivity, Sufficiency
 
 ERASED = Constant(0.0)

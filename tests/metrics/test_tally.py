@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Curve, Failure, Scores, Tally
 from whence.metrics._tally import curve_rows
 

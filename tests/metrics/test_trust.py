@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 import whence.zoo
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
 from whence.composites import Composite, where
+from whence.errors import InvalidInput
 from whence.explainers import LRP, Explainer, GradientTimesInput, Random, Sensitivity
 from whence.explainers._score import answer
 from whence.metrics import Batch, Case, Trust, trust

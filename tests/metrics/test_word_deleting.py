@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import whence
 from texts import VOCABULARY, Spoken, SumOfWords, Tokenizer
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers._inputs import Inputs
 from whence.metrics import Batch, Case, WordDeleting
 from whence.testing import check_metric

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import whence
 from models import SEQUENTIAL, assert_same, images, prepared
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import (
     Foreign,
     GradCAM,

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from models import Sequence, assert_adds_up, assert_same, gradient_of, images, prepared
-from whence._errors import UnsupportedOperations
 from whence.composites import (
     Composite,
     EpsilonAlpha2Beta1Flat,
@@ -22,6 +21,7 @@ from whence.composites import (
     EpsilonPlus,
     where,
 )
+from whence.errors import UnsupportedOperations
 from whence.explainers import LRP, InputGradient
 from whence.rules import SignalTakesAll, Zero
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 import whence
-from whence._errors import InvalidInput
 from whence._text_explanation import TextExplanation
+from whence.errors import InvalidInput
 from whence.targets import Contrast, Each, LogProbability, Span, Token
 
 transformers = pytest.importorskip("transformers", reason="explains Hugging Face models")

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 torchvision = pytest.importorskip("torchvision", reason="loads torchvision's models")
 timm = pytest.importorskip("timm", reason="loads timm's models")

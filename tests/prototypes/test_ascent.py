@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 import whence
-from whence._errors import Diverged, InvalidInput
+from whence.errors import Diverged, InvalidInput
 from whence.prototypes import (
     L2,
     Generator,

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import whence
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import LogProbability, Towards, as_objective, clusters
 
 

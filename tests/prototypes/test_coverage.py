@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import coverage
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import whence
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import Diversity, LogProbability, Noise, Seen, as_objective
 from whence.testing._untouched import untouched
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 import whence
 from whence import rules, viz, zoo
-from whence._errors import InvalidInput
 from whence.composites import Composite, where
+from whence.errors import InvalidInput
 from whence.prototypes import (
     Examples,
     draw_patches,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import filters
 from whence.viz._drawing import PictureItem
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 import whence
 from whence import targets
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import Logit, LogProbability, Noise, Objective, Prototypes, Target, Zeros
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import Mixture
 
 sklearn_mixture = pytest.importorskip("sklearn.mixture")

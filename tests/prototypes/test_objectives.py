@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import whence
 from whence import targets
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import (
     Channel,
     Concept,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from whence import prototypes
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import L2, Denoiser, Generator, Shake, plug_and_play
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal
 
 import whence
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import L2, Density, Norm, Prior, TotalVariation
 
 X = torch.tensor([[1.0, -2.0], [0.0, 3.0]]).double()

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import whence
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import L2, Generator, Layer, LogProbability, Noise, Prototypes
 from whence.viz import Drawing
 from whence.viz._drawing import PictureItem

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import L2, Density, GaussianBinaryRBM, PersistentDivergence, maximize
 
 

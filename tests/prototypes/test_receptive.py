@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from models import UNet
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import ReceptiveField, receptive_field
 from whence.testing._untouched import untouched
 from whence.zoo._squeezenet import SqueezeNet

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.reports._arrays import TYPES, beside, read_array, to_array, written
 
 ARRAY = np.array([[1.5, -2.0]], dtype="<f4")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from whence import reports, runs, zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 ASKED = runs.ask("digits-cnn", ["lrp", "sensitivity"], composite="epsilon-gamma-box", target="3")
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import whence
 from whence import Explanation, composites, reports, rules, targets
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import methods
 from whence.reports._methods import ALWAYS, LIMITS, about, check_known, equation
 from whence.reports._page import colour_key

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 import whence
 from whence import Explanation, reports
-from whence._errors import InvalidInput
 from whence._identity import inputs_sha256, model_identity
+from whence.errors import InvalidInput
 from whence.prototypes import Logit
 from whence.reports import Record
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from whence import composites, rules, targets
-from whence._errors import InvalidInput
 from whence.composites import Composite, where
+from whence.errors import InvalidInput
 from whence.explainers import preset, presets
 from whence.reports._spelling import read_python, spell, unspell
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 import whence
 from whence import Explanation, composites, reports, rules, targets
-from whence._errors import InvalidInput
 from whence.composites import Composite, where
+from whence.errors import InvalidInput
 from whence.reports import Record, Verification
 
 CHECKS = ("weights", "structure of the model", "inputs", "rules", "score", "relevance", "versions")

@@ -12,9 +12,9 @@ from torch.nn.attention.bias import causal_lower_right
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from laws import rand
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
 from whence.composites import CPLRP, AttnLRP, Composite, where
+from whence.errors import InvalidInput
 from whence.explainers import LRP
 from whence.rules import Attention, Gradient, Zero
 from whence.targets import Weights

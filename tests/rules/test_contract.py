@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from whence import rules
-from whence._errors import InvalidInput
 from whence.engine import Message, Node
+from whence.errors import InvalidInput
 from whence.rules import (
     AlphaBeta,
     BoxDirection,

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from whence._errors import InvalidInput
 from whence.composites import Composite, where
 from whence.engine import Message, Node
+from whence.errors import InvalidInput
 from whence.explainers import LRP
 from whence.rules import (
     AlphaBeta,

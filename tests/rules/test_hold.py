@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from laws import ZERO, rand, weights_for
-from whence._errors import InvalidInput, UnsupportedOperations
 from whence.composites import Composite, where
+from whence.errors import InvalidInput, UnsupportedOperations
 from whence.explainers import LRP
 from whence.rules import HalfEach, Hold, Rule, SignalTakesAll
 from whence.targets import Each, Neuron, Weights

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from whence._errors import InvalidInput
 from whence.composites import Composite, where
+from whence.errors import InvalidInput
 from whence.explainers import LRP
 from whence.rules import InverseScale, PatternShare, PatternSignal, ReLUMask
 from whence.targets import Given

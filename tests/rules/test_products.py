@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from whence._errors import UnsupportedOperations
 from whence.composites import Composite, where
+from whence.errors import UnsupportedOperations
 from whence.explainers import LRP
 from whence.rules import Flat, HalfEach, SignalTakesAll, Zero
 from whence.targets import Given, Weights

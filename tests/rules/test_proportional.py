@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from laws import rand
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
 from whence.composites import AttnLRP, Composite, where
+from whence.errors import InvalidInput
 from whence.explainers import LRP
 from whence.rules import HalfEach, Proportional, Rule, Zero
 from whence.targets import Given, Weights

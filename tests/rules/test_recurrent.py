@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from laws import rand
-from whence._errors import InvalidInput
 from whence.composites import Composite, Recurrent, where
+from whence.errors import InvalidInput
 from whence.explainers import LRP, GradientTimesInput
 from whence.rules import Epsilon, Gradient, HalfEach, RecurrentCell, SignalTakesAll, Zero
 from whence.targets import Each, Weights

@@ -7,8 +7,8 @@ import torch
 from typer.testing import CliRunner
 
 from whence import zoo
-from whence._errors import InvalidInput
 from whence.cli import app
+from whence.errors import InvalidInput
 from whence.explainers import PatternAttribution, PatternNet, Patterns
 from whence.runs import ask, ask_study
 from whence.runs._calibrate import training_patterns

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.runs import Demo, demo
 from whence.runs._demo import doubtful
 from whence.runs._demo_pages import METHODS

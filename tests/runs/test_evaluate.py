@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import whence
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import GradientTimesInput, Random
 from whence.metrics import Batch, Case, Cost, Metric, PixelFlipping, Scores
 from whence.runs import Evaluation

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import whence
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import PixelFlipping
 from whence.runs import Evaluation
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 from whence.metrics import Curve, Failure, Scores, Tally, mean_interval, paired_difference
 from whence.runs import Evaluation
 from whence.runs._evaluation_pages import score_table

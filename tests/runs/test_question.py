@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.runs import ask, find_class, find_subjects
 from whence.targets import Contrast, Highest, Logit
 

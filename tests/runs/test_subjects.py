@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.runs import find_subjects
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from whence import runs
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 NET = "sst-lstm"
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.targets import Contrast, Highest, Logit, LogOdds, LogProbability, Target, Token
 
 Z = torch.tensor([[math.log(2), 0.0, 0.0], [0.0, math.log(6), 0.0]], dtype=torch.float64)

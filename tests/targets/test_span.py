@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.targets import Span
 
 

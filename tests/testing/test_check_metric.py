@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from whence import metrics
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Batch, Case, Cost, Metric, Patches, Pixels, Scores
 from whence.testing import check_metric
 from whence.testing._check_explainer import small_net

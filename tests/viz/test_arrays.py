@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._arrays import to_array, to_grey, to_rgb
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz import colour_names, colourise
 from whence.viz._colour import ink_colour
 

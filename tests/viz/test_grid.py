@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz import draw_grid, grid
 from whence.viz._drawing import BoxItem, PictureItem, TextItem
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz import contour, heatmap, overlay, pool_channels
 
 RED, WHITE, BLUE = (182, 4, 19), (255, 255, 255), (0, 86, 207)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz import Measured, draw_measured, render
 
 X = np.linspace(0.0, 1.0, 5)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz import Panel, draw_panels, render
 
 

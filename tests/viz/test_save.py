@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz import bar_chart, draw_grid, grid, heatmap, save, to_svg
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz import bar_chart, curves, plot_signal, render
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from whence import viz
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz import draw, show
 from whence.viz._drawing import Drawing, PictureItem, TextItem
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz import Drawing, draw_strip
 
 FRAMES = np.zeros((3, 1, 4, 4))

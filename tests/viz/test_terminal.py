@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz import bars, summary, table
 
 

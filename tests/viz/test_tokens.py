@@ -1,6 +1,6 @@
 import pytest
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz import colour_text, draw_text, text_to_html
 from whence.viz._drawing import BoxItem
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from whence import zoo
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 
 # As trained nets number them (alphabetically by synset), and by the development kit's own numbers.
 SYNSETS = {"n01440764": "tench, Tinca tinca", "n02084071": "dog", "n02389026": "sorrel"}

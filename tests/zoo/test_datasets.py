@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from whence import zoo
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 from whence.zoo._checksum import KNOWN
 
 

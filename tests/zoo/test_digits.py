@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 
 def held_out_accuracy(name: str) -> float:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from whence import zoo
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 
 transformers = pytest.importorskip("transformers", reason="loads Hugging Face models")
 pytestmark = pytest.mark.filterwarnings("ignore")  # transformers' own

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from whence import zoo
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 
 CAFFE = zoo.ImageInput(channels=3, resize=8, crop=6, mean=(0.1, 0.2, 0.3), std=(0.5,), bgr=True)
 

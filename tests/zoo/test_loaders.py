@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from whence import zoo
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 from whence.zoo._torchvision import read_state
 
 

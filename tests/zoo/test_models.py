@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from whence import zoo
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 import whence
 from whence import zoo
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 from whence.zoo._checksum import KNOWN
 from whence.zoo._newsgroups import strip, without_header, without_quotes, without_signature
 from whence.zoo._newsgroups_models import NewsgroupsCNN, TfidfSVM, cache_folder

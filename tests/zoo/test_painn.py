@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from whence import zoo
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 
 CARBON, CARBON_OXYGEN, OXYGEN, HYDROGEN = 0, 1, 7, 8  # CH3, CH2, and the two atoms of OH
 

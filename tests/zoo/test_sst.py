@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from whence import zoo
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 from whence.zoo._sst import SST_CLASSES, read_tree, sst, sst_phrases
 
 TREES = "(3 (2 A) (4 (4 fine) (2 film)))\n(1 (2 Not) (3 (2 -LRB-) (2 1\\/2)))\n"

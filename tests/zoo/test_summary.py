@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import whence
 from models import UNet
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.testing._untouched import untouched
 
 

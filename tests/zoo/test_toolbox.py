@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from whence import zoo
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 
 
 @pytest.fixture

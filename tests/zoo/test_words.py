@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo import Words, split_words
 from whence.zoo._words import count_words, pad
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 
-from whence._errors import WhenceError
+from whence.errors import WhenceError
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 STOPPED = "whence: stopped; what was written is kept."

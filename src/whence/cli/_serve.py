@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from whence._errors import NotAvailable
 from whence.cli._console import remarks, results, told_plainly
 from whence.cli._options import Debug, Root
+from whence.errors import NotAvailable
 
 SERVING = """\
 Examples:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from whence._errors import InvalidInput
 from whence.composites._where import Scene, Selector, before, nature
 from whence.engine import SENDERS, Op, held_values, is_held
+from whence.errors import InvalidInput
 from whence.rules import Rule
 
 Entry = tuple[Selector, Rule]

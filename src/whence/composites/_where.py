@@ -9,9 +9,9 @@ from fnmatch import fnmatchcase
 
 import torch
 
-from whence._errors import InvalidInput
 from whence.composites._factors import is_normaliser, is_pattern
 from whence.engine import NATURES, Op, known_names
+from whence.errors import InvalidInput
 
 
 @dataclass(eq=False)

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import UnsupportedModel
 from whence.engine._tape import Op, Value
+from whence.errors import UnsupportedModel
 
 
 def rewrite(

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput, NotConserved
 from whence._html import fragment, paragraph, table
+from whence.errors import InvalidInput, NotConserved
 
 COLUMNS = ("bias", "epsilon", "dropped", "softmax")
 _SHOWN = 60  # rows in a notebook

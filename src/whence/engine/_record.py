@@ -19,7 +19,6 @@ import torch.utils.checkpoint
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from whence._errors import UnsupportedModel, UntrackedTensor
 from whence.engine._alias import Aliases, rewrite
 from whence.engine._decompose import decomposition
 from whence.engine._kinds import Kind, kind_of
@@ -27,6 +26,7 @@ from whence.engine._modules import Modules
 from whence.engine._refine import refine, run
 from whence.engine._sign import sign_of
 from whence.engine._tape import Op, Slot, Source, Tape, Value, tensors_in
+from whence.errors import UnsupportedModel, UntrackedTensor
 
 REWRITE = Kind("rewrite", "index")
 _TORCH = str(Path(torch.__path__[0])) + os.sep  # not torchvision, which starts the same

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from whence._errors import UnsupportedModel
 from whence.engine._node import Node
 from whence.engine._tape import Op, Slot
+from whence.errors import UnsupportedModel
 
 _CELLS = ("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
 _GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import UnsupportedModel
 from whence.engine._kinds import Kind
 from whence.engine._recurrent import only_states_depend
 from whence.engine._tape import Op, Slot, Tape, tensors_in
+from whence.errors import UnsupportedModel
 
 _PRODUCTS = {"mul", "div", "rtruediv", "true_divide"}
 _WINNERS = {f"{prefix}max_pool{n}d" for prefix in ("", "adaptive_") for n in (1, 2, 3)}

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import UntrackedTensor
 from whence.engine._join import join
 from whence.engine._record import Recorder
 from whence.engine._tape import Tape, tensors_in
+from whence.errors import UntrackedTensor
 
 
 class Constants:

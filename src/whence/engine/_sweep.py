@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import Tensor
 
-from whence._errors import UnsupportedOperations
 from whence.engine._adjoints import known
 from whence.engine._balance import enter, enter_known, relevance_of, row_for
 from whence.engine._context import Context
@@ -19,6 +18,7 @@ from whence.engine._message import Message
 from whence.engine._natures import NEEDS_RULE, SENDERS
 from whence.engine._node import Node
 from whence.engine._tape import Op, Tape, Value
+from whence.errors import UnsupportedOperations
 
 
 @dataclass(slots=True, eq=False)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from whence._errors import InvalidInput, UnsupportedModel
 from whence._numerics import plain
+from whence.errors import InvalidInput, UnsupportedModel
 from whence.targets import Highest, Target, as_target
 
 

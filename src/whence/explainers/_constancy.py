@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence.engine import clear, paused_collection, restore
+from whence.errors import InvalidInput
 from whence.explainers._gradient import GradientTimesInput
 from whence.explainers._inputs import Inputs
 from whence.explainers._replay import clamped

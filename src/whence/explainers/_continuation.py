@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._text import spelled
 from whence._text_explanation import TextExplanation
+from whence.errors import InvalidInput
 from whence.explainers._explainer import Explainer
 from whence.explainers._language import target_id
 from whence.explainers._registry import explain

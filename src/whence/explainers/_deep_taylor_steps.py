@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence.engine import Context, Op, Value, require_rules, sweep
+from whence.errors import InvalidInput
 from whence.explainers._checks import check_inputs
 from whence.explainers._constancy import Constancy, constancy, effective_c
 from whence.explainers._expansion import Layer

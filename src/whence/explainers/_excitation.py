@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence.composites import Composite, where
 from whence.engine import Message, Op
+from whence.errors import InvalidInput
 from whence.explainers._start import Start
 from whence.explainers._tape import TapeExplainer
 from whence.rules import Attention, Contrastive, Hold, RecurrentCell, SignalTakesAll, ZPlus

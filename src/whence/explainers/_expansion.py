@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._numerics import divide
 from whence.engine import Context, Linear, Message, Op, known, relevance_of, restore
+from whence.errors import InvalidInput
 from whence.explainers._replay import forward
 from whence.rules import BoxDirection, Rule, TaylorRule, WSquare, ZBox, Zero, ZPlus
 

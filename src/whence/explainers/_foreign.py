@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from whence import viz
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
+from whence.errors import InvalidInput
 from whence.explainers._checks import check_inputs
 from whence.explainers._explainer import Explainer
 from whence.explainers._inputs import Inputs

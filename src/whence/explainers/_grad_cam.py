@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from whence import viz
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
 from whence.engine import Tapped
+from whence.errors import InvalidInput
 from whence.explainers._explainer import Explainer
 from whence.explainers._gradient import InputGradient
 from whence.explainers._inputs import Inputs

@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence.composites import Composite, where
 from whence.engine import Message, Op
+from whence.errors import InvalidInput
 from whence.explainers._tape import TapeExplainer
 from whence.rules import DeconvnetReLU, Gradient, GuidedReLU
 

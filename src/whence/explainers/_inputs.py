@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 
 @dataclass(frozen=True, eq=False)

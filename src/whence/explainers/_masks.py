@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence.engine import Op, Tape, Value
+from whence.errors import InvalidInput
 from whence.explainers._start import values_at
 
 # what says where the channels are: behind the batch, or last

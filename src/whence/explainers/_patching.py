@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence.composites import Composite, RelP
 from whence.engine import Tapped, paused_collection, record, restore
+from whence.errors import InvalidInput
 from whence.explainers._checks import check_inputs
 from whence.explainers._inputs import Inputs
 from whence.explainers._lrp import LRP

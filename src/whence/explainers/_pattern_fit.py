@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence.engine import (
     Constants,
     Op,
@@ -17,6 +16,7 @@ from whence.engine import (
     paused_collection,
     record,
 )
+from whence.errors import InvalidInput
 from whence.explainers._checks import check_inputs
 from whence.explainers._inputs import Inputs
 from whence.explainers._pattern_layers import check_supported, is_sum, rows_of, shaped, weight_of

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence.engine import Context, Linear, Message, Op, WeightCache, known
+from whence.errors import InvalidInput
 
 _PRODUCTS = ("matmul", "mm")
 _FAMILIES = ("linear", "conv1d", "conv2d", "conv3d", *_PRODUCTS)

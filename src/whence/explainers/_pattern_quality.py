@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence.engine import Constants, Op, clear, paused_collection, record
+from whence.errors import InvalidInput
 from whence.explainers._inputs import Inputs
 from whence.explainers._pattern_fit import batches_of, places_of
 from whence.explainers._pattern_layers import check_supported, flat, rows_of

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence.composites import Selector, where
 from whence.engine import Node, Tape
+from whence.errors import InvalidInput
 from whence.explainers._inputs import Inputs
 from whence.explainers._pattern_fit import (
     RECTIFIERS,

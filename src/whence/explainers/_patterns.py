@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 ESTIMATORS = ("two-component", "linear", "centred")
 _FORMAT = "whence patterns 1"

@@ -7,8 +7,8 @@ import numpy
 import torch
 from torch import nn
 
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
+from whence.errors import InvalidInput
 from whence.explainers._explainer import Explainer
 from whence.explainers._registry import explain, method_class
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from whence import composites
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
 from whence._references import REFERENCES
 from whence.composites import Composite
+from whence.errors import InvalidInput
 from whence.explainers._excitation import ExcitationBackprop
 from whence.explainers._explainer import Explainer
 from whence.explainers._grad_cam import GradCAM

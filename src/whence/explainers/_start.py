@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput, UnsupportedModel
 from whence.engine import Ledger, Message, Tape, Value, restore
+from whence.errors import InvalidInput, UnsupportedModel
 from whence.targets import ClassTarget, Given, Relative, Target
 
 

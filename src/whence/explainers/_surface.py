@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._explanation import named
 from whence.engine import clear
+from whence.errors import InvalidInput
 from whence.explainers._gradient import InputGradient
 from whence.explainers._inputs import Inputs
 from whence.explainers._language import located

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from whence import viz
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
 from whence._text_explanation import TextExplanation
 from whence.composites import Assignment, Composite, assignment
@@ -31,6 +30,7 @@ from whence.engine import (
     restore,
     sweep,
 )
+from whence.errors import InvalidInput
 from whence.explainers._checks import (
     check_finite,
     check_inputs,

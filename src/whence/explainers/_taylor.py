@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from whence import viz
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
 from whence.engine import paused_collection
+from whence.errors import InvalidInput
 from whence.explainers._checks import check_inputs
 from whence.explainers._explainer import Explainer
 from whence.explainers._gradient import InputGradient

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from whence import viz
-from whence._errors import InvalidInput
 from whence._explanation import Explanation, named
 from whence._text import Text, make_text
 from whence._text_explanation import TextExplanation
+from whence.errors import InvalidInput
 from whence.explainers._inputs import Inputs
 
 _PAGES = {

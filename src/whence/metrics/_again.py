@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
+from whence.errors import InvalidInput
 from whence.explainers import Explainer
 from whence.metrics._batch import Batch
 from whence.metrics._case import Case

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from whence._draws import keys_of, shuffles
-from whence._errors import InvalidInput
 from whence._explanation import Explanation, first
+from whence.errors import InvalidInput
 from whence.explainers._inputs import Inputs
 from whence.explainers._text import attention_mask, text_leaves
 from whence.metrics._features import Features, Partition, Pixels

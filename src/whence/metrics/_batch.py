@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from whence._draws import keys_of
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers._inputs import Inputs
 from whence.explainers._samples import for_samples
 from whence.explainers._score import fix_target

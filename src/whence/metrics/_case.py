@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from whence._draws import shuffles
-from whence._errors import InvalidInput
 from whence._explanation import Relevance, named
+from whence.errors import InvalidInput
 from whence.explainers import Explainer
 from whence.metrics._batch import Batch
 from whence.metrics._features import Features, Partition

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._explanation import Explanation, named
 from whence._numerics import divide
+from whence.errors import InvalidInput
 from whence.metrics._batch import Batch
 from whence.metrics._case import Case
 from whence.metrics._metric import Cost, Metric, Scores

@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from whence import viz
-from whence._errors import InvalidInput
 from whence._explanation import first
+from whence.errors import InvalidInput
 from whence.explainers import Explainer
 from whence.metrics._batch import Batch, rows
 from whence.metrics._neighbours import Shifts

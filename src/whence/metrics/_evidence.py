@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from whence._draws import uniform
-from whence._errors import NotConserved, WhenceError
 from whence._explanation import Explanation
+from whence.errors import NotConserved, WhenceError
 from whence.explainers import Explainer
 from whence.metrics._case import Case
 from whence.metrics._completeness import Completeness

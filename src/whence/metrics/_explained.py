@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._explanation import Explanation, first
+from whence.errors import InvalidInput
 from whence.explainers import Explainer
 from whence.metrics._batch import rows, smaller
 from whence.metrics._case import Case

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 CONVENTIONS = {
     "samek2017": "the mean of the points k = 0 .. L, the untouched one among them: 1 / (L + 1)",

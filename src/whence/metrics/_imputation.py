@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from whence._draws import quick_normal
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._batch import Batch
 from whence.metrics._multigrid import solved
 from whence.metrics._replacements import Fill, Replacement

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._batch import Batch
 from whence.metrics._case import Case
 from whence.metrics._metric import Cost, Metric, Scores, declare

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
 from whence._numerics import divide
+from whence.errors import InvalidInput
 from whence.explainers._inputs import Inputs
 from whence.metrics._again import explained_on
 from whence.metrics._batch import Batch

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._again import explained_on
 from whence.metrics._batch import Batch
 from whence.metrics._case import Case

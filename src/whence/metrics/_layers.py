@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 REDRAWS = {
     "reset": "as a fresh layer starts (reset_parameters); by 'normal' where a layer has no reset",

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._case import Case
 from whence.metrics._metric import Scores
 

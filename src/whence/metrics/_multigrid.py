@@ -13,7 +13,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from whence._errors import WhenceError
+from whence.errors import WhenceError
 from whence.metrics._coarse import CoarseGrids
 from whence.metrics._planes import Planes
 from whence.metrics._quarters import Quarter, Relaxation, inner

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from whence._draws import normal, uniform
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._batch import Batch
 
 Near = Callable[[slice, slice], Tensor]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from whence._draws import normal, uniform
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._batch import Batch
 from whence.metrics._replacements import Mean, Replacement
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._batch import Batch
 from whence.metrics._case import Case, check_order
 from whence.metrics._cost import Cost

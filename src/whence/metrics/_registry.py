@@ -4,7 +4,7 @@ import inspect
 from dataclasses import MISSING, fields
 from typing import Any
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers._suggest import suggestion
 from whence.metrics._between import ABPC, SRG
 from whence.metrics._completeness import Completeness

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from whence._draws import uniform
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._batch import Batch
 
 Fill = Callable[[slice, Tensor], Tensor]

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._numerics import divide
+from whence.errors import InvalidInput
 
 SIMILARITIES = {
     "rank": "Spearman's rank correlation",

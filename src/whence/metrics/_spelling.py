@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers._suggest import suggestion
 from whence.metrics._features import Elements, Features, Patches, Pixels
 from whence.metrics._imputation import Inpaint

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 TIMES = 5000
 _BLOCK = 1 << 22  # numbers held at once while drawing

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._batch import Batch
 from whence.metrics._case import Case
 from whence.metrics._features import Pixels

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import LRP, Explainer, GradientTimesInput, IntegratedGradients
 from whence.metrics._batch import Batch
 from whence.metrics._case import Case

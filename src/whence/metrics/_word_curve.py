@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics._batch import Batch, Copies
 from whence.metrics._deleting import Deleter
 from whence.metrics._read import Read

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from whence._draws import shuffles
-from whence._errors import InvalidInput
 from whence._text import Text
 from whence._text_explanation import TextExplanation
+from whence.errors import InvalidInput
 from whence.explainers._text import attention_mask, read_texts, text_leaves
 from whence.metrics._batch import Batch
 

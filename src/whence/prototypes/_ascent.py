@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from whence import _draws
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes._lens import Lens
 from whence.prototypes._objective import Objective
 from whence.prototypes._operations import Operation

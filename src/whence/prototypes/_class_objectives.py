@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes._objective import Objective
 from whence.prototypes._seen import Seen
 from whence.targets import ClassTarget, Given, Relative, as_target

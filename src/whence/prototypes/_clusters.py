@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes._objective import Objective
 from whence.prototypes._seen import Seen
 from whence.zoo._files import optional

@@ -9,7 +9,7 @@ import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes._receptive import output_of
 from whence.prototypes._samples import batches, count_of
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from whence import viz
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo import ImageInput, Model
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes._parametrisation import Box, Parametrisation, clip, show_box
 from whence.prototypes._prior import Prior
 from whence.prototypes._start import Start, Zeros

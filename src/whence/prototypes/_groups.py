@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import Diverged
+from whence.errors import Diverged
 from whence.prototypes._ascent import Advance, Climb, Hill, Kept, Pace
 from whence.prototypes._parametrisation import Box
 from whence.prototypes._plan import Plan

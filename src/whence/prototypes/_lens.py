@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as global_module
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes._head import Scores, are_probabilities, head_of
 from whence.prototypes._seen import Seen
 

@@ -9,7 +9,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes._ascent import Hill, Pace
 from whence.prototypes._class_objectives import LogProbability, Target
 from whence.prototypes._groups import Groups

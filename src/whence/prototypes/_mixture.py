@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo._files import optional
 
 _KINDS = ("full", "tied", "diag", "spherical")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import LBFGS, SGD, Adam, Optimizer
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 MakeOptimiser = Callable[[list[Tensor]], Optimizer]
 Schedule = Callable[[float], float]

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from whence import viz
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes._examples import Examples, Explains
 from whence.prototypes._receptive import receptive_field
 from whence.prototypes._samples import take

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes._generator import Generator
 from whence.prototypes._maximize import maximize
 from whence.prototypes._operations import Operation

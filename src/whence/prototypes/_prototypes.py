@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from whence import viz
-from whence._errors import InvalidInput
 from whence._html import fragment, paragraph, picture
+from whence.errors import InvalidInput
 from whence.viz._arrays import to_rgb
 
 SUFFIXES = (".png", ".svg", ".npz", ".json")

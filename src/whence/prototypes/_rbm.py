@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes._rbm_training import PersistentDivergence
 
 _MOST_HIDDEN = 20  # 2^20 states: the normaliser by brute force still takes about a second

@@ -9,7 +9,7 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 _LEAST = 0.03  # of the inputs' standard deviation: no sigma shrinks below it
 

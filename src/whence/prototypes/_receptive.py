@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
 from whence._reach import Follower, Reach, plain_kernels, spatial_axes
+from whence.errors import InvalidInput
 from whence.prototypes._lens import Watch
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 
 def batches(data: Any, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:

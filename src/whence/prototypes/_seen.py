@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from whence import _draws
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 
 class Start(ABC):

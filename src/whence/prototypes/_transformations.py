@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 Fill = Literal["border", "reflection", "zeros"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 
 def checked(values: Any, batch: int, who: Any) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 TYPES = ("<f2", "<f4", "<f8", "<i4", "<i8", "|u1", "|b1")
 

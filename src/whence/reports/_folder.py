@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.reports._methods import about
 from whence.reports._page import Picture, colour_key
 from whence.reports._record import Record

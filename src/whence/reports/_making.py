@@ -8,10 +8,10 @@ from typing import Any, TypeGuard
 import numpy as np
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._explanation import Explanation, named
 from whence._identity import described_inputs, model_identity, versions
 from whence._text_explanation import TextExplanation
+from whence.errors import InvalidInput
 from whence.explainers import Explainer, methods
 from whence.explainers._registry import explainer_of
 from whence.explainers._tape import TapeExplainer

@@ -4,8 +4,8 @@ import inspect
 import re
 from dataclasses import dataclass
 
-from whence._errors import InvalidInput
 from whence._references import REFERENCES
+from whence.errors import InvalidInput
 from whence.explainers import method_class, methods
 
 # What a map of this method cannot say, in plain language. What it sums to is said beside.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.reports._arrays import beside, read_array, written
 from whence.runs._evaluate_store import written_whole
 from whence.runs._evaluation_files import plain

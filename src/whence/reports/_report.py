@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from whence import viz
-from whence._errors import InvalidInput
 from whence._explanation import Explanation, named
 from whence._identity import versions
 from whence._text_explanation import TextExplanation
+from whence.errors import InvalidInput
 from whence.prototypes import Prototypes
 from whence.reports._content import MOST_ROWS, explanation_section, model_facts, version_facts
 from whence.reports._folder import Found, Result, read_folder

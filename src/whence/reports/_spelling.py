@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from whence import composites, rules, targets
-from whence._errors import InvalidInput
 from whence.composites import Composite, where
 from whence.composites._where import Selector
+from whence.errors import InvalidInput
 from whence.reports._arrays import to_array
 from whence.rules import Rule
 from whence.targets import Each, Target

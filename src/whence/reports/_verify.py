@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from whence._errors import InvalidInput
 from whence._explanation import Explanation, named
 from whence._html import fragment, table
 from whence._identity import inputs_sha256, model_identity, versions
 from whence.engine._ledger import tolerance_in
+from whence.errors import InvalidInput
 from whence.explainers import explain
 from whence.reports._arrays import to_array
 from whence.reports._making import rules_of

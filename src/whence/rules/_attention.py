@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from whence._errors import InvalidInput
 from whence.engine import Message, Node, Op, Slot
+from whence.errors import InvalidInput
 from whence.rules._products import coefficient_of
 from whence.rules._rule import Rule
 

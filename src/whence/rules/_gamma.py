@@ -6,9 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._numerics import divide, dot, streamed
 from whence.engine import Linear, Message, Node
+from whence.errors import InvalidInput
 from whence.rules._alpha_beta import shared_out
 from whence.rules._rule import Rule, book_bias, check_bias, handed_out, linear_of
 from whence.rules._sides import Sides

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._numerics import divide
 from whence.engine import Linear, Message, Node, known
+from whence.errors import InvalidInput
 from whence.rules._rule import Rule
 
 ANY = (

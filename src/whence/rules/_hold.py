@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from whence._errors import InvalidInput
 from whence.engine import SENDERS, Message, Node, Op
+from whence.errors import InvalidInput
 from whence.rules._gradient import ANY
 from whence.rules._rule import Rule
 

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._numerics import divide
 from whence.engine import Message, Node
+from whence.errors import InvalidInput
 from whence.rules._rule import Rule
 
 _TIES = ("first", "split")

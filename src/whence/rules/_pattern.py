@@ -12,9 +12,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._numerics import divide
 from whence.engine import SENDERS, Linear, Message, Node
+from whence.errors import InvalidInput
 from whence.rules._rule import Rule, linear_of
 
 Patterned = Callable[[Linear], Tensor]

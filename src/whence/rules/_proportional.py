@@ -6,9 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._numerics import sign
 from whence.engine import Message, Node
+from whence.errors import InvalidInput
 from whence.rules._products import HalfEach, coefficient_of, gates_itself, signal_takes_all
 from whence.rules._rule import Rule
 

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._numerics import divide, stabiliser
 from whence.engine import Message, Node, Opened, Slot, open_layer, value_of
+from whence.errors import InvalidInput
 from whence.rules._cells import Cell, Share, cell_of, taking_part
 from whence.rules._recursion import Recursion, Spread, Walked, walk, walk_handing_out
 from whence.rules._rule import Rule, check_bias

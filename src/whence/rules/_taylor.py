@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
 from whence._numerics import divide
 from whence.engine import Message, Node
+from whence.errors import InvalidInput
 from whence.rules._rule import Rule, linear_of
 
 Direction = Callable[[Tensor, Tensor], Tensor]

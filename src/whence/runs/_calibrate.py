@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from whence import zoo
-from whence._errors import InvalidInput, WhenceError
+from whence.errors import InvalidInput, WhenceError
 from whence.explainers import Explainer, PatternNet, Patterns
 from whence.zoo import Dataset, Model
 

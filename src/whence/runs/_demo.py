@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from whence import targets, viz, zoo
-from whence._errors import InvalidInput
 from whence.engine import Ledger
+from whence.errors import InvalidInput
 from whence.explainers import explain
 from whence.metrics import Batch, Case, Constant, PixelFlipping, Scores, SignFlip
 from whence.runs._demo_pages import METHODS, class_page, contrast_page, flipping_page, method_page

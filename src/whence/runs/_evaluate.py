@@ -14,8 +14,8 @@ import torch
 from rich.progress import Progress
 from torch import nn
 
-from whence._errors import InvalidInput
 from whence._identity import model_identity
+from whence.errors import InvalidInput
 from whence.metrics import Batch, Metric, Tally
 from whence.runs._evaluate_ask import (
     Asked,

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from whence import metrics
-from whence._errors import InvalidInput
 from whence._explanation import Explanation
+from whence.errors import InvalidInput
 from whence.explainers import Explainer, Foreign, method_class, preset
 from whence.explainers._suggest import suggestion
 from whence.metrics import Metric

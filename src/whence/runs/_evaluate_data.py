@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers._inputs import Inputs
 from whence.explainers._samples import for_samples
 from whence.targets import Each

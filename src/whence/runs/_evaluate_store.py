@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.metrics import Tally
 
 QUESTION, PARTS = "question.json", "parts"

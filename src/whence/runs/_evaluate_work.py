@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput, WhenceError
+from whence.errors import InvalidInput, WhenceError
 from whence.metrics import Batch, Case, Failure, Metric, Scores, Tally
 from whence.runs._evaluate_ask import Asked
 from whence.runs._evaluate_data import Part

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from whence import viz
-from whence._errors import InvalidInput
 from whence._html import fixed, fragment, picture
+from whence.errors import InvalidInput
 from whence.explainers._suggest import suggestion
 from whence.metrics import (
     Curve,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from whence._errors import NotAvailable
+from whence.errors import NotAvailable
 from whence.runs._evaluate_store import written_whole
 from whence.zoo._files import optional
 

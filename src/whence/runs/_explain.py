@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from whence import viz
-from whence._errors import NotConserved, WhenceError
 from whence._explanation import Explanation
+from whence.errors import NotConserved, WhenceError
 from whence.runs._identified import identified, ledger_sums
 from whence.runs._question import Asked, Question, in_words
 from whence.runs._subjects import Subject

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from whence import prototypes
-from whence._errors import Diverged, InvalidInput
+from whence.errors import Diverged, InvalidInput
 from whence.prototypes import Prototypes
 from whence.runs._prototype_ask import Search
 from whence.runs._prototype_files import write_prototypes

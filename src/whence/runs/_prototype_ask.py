@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers._suggest import suggestion
 from whence.prototypes import Channel, Logit, LogProbability, Objective
 from whence.prototypes import Transformation as Change

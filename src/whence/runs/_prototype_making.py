@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.prototypes import (
     L2,
     ClassMeans,

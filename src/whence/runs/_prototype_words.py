@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers._suggest import suggestion
 from whence.prototypes import Jitter, Rotate, Scale
 from whence.prototypes import Transformation as Change

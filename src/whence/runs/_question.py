@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import Explainer, describe, method_class, preset
 from whence.runs._calibrate import learned, learns
 from whence.targets import Contrast, Highest, Logit, Target

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from whence import metrics, zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import method_class
 from whence.metrics import Metric, Replacement
 from whence.runs._calibrate import learns, training_patterns

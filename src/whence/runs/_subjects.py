@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from whence import zoo
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo import Dataset
 
 _FOLDER = "folder:"

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from whence import viz, zoo
-from whence._errors import InvalidInput, WhenceError
 from whence._explanation import named
 from whence._text_explanation import TextExplanation
+from whence.errors import InvalidInput, WhenceError
 from whence.explainers import explain
 from whence.runs._explain import Answer, _conserves, _file, _is_done, _safely, _stamp
 from whence.runs._identified import identified, ledger_sums

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from whence._errors import NotAvailable, WhenceError
 from whence._explanation import Explanation
 from whence._text_explanation import TextExplanation
+from whence.errors import NotAvailable, WhenceError
 from whence.explainers import explain
 from whence.serve._problem import Problem
 from whence.serve._question import Asked, book_of, class_scores, scores_of, target_of

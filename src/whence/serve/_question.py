@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from whence import runs
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.explainers import Explainer, describe, method_class, preset, presets
 from whence.serve._problem import Problem
 from whence.serve._schemas import ClassName, ClassScore, Lost

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import torch
 import uvicorn
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.serve._app import create_app
 from whence.serve._settings import Settings
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from whence import zoo
-from whence._errors import WhenceError
+from whence.errors import WhenceError
 from whence.serve._problem import Problem
 from whence.serve._schemas import ModelEntry
 from whence.zoo import Dataset, Item

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from whence import zoo
-from whence._errors import InvalidInput, NotAvailable, WhenceError
+from whence.errors import InvalidInput, NotAvailable, WhenceError
 from whence.explainers import Patterns
 from whence.runs import training_patterns
 from whence.serve._problem import Problem

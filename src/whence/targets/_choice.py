@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.targets._classes import Highest, Logit
 from whence.targets._output import Function, Weights
 from whence.targets._target import Target

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.targets._target import Target, sum_samples
 
 Class = int | str | Sequence[int] | Sequence[str] | Tensor

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.targets._classes import Position, for_each_sample
 from whence.targets._target import Target
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
 from whence._references import REFERENCES
+from whence.errors import InvalidInput
 from whence.explainers import LRP
 from whence.explainers._inputs import Inputs
 from whence.metrics import INVARIANCES, Curve, Metric, Scores

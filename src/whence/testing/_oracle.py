@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.rules import (
     AlphaBeta,
     Epsilon,

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 Values: TypeAlias = torch.Tensor | NDArray[Any] | Sequence[Any]
 """Numbers to draw: a tensor on any device, an array, or nested lists."""

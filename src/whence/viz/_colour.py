@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._arrays import Values, to_array
 
 # Anchors run from zero to the largest |R|. They were chosen in OKLCH, both sides of a map at the

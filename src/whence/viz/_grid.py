@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._arrays import Values
 from whence.viz._colour import colourise, lookup
 from whence.viz._drawing import (

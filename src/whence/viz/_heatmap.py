@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._arrays import Picture, Values, to_array, to_grey, to_rgb
 from whence.viz._colour import ink_colour, lookup, normalise, vivid_colour
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._figure import new_panels, plain
 from whence.viz._series import DASHES, LINES
 

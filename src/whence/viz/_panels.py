@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._arrays import Values, to_array
 from whence.viz._figure import new_panels, plain
 from whence.viz._series import LINES, draw_lines

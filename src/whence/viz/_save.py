@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._arrays import Values
 from whence.viz._colour import colourise, end_colour
 from whence.viz._drawing import Drawing, hex_colour, svg_document, svg_picture

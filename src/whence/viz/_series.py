@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._arrays import Values, to_array
 from whence.viz._colour import ink_colour, lookup, normalise
 from whence.viz._figure import new_figure, plain

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._arrays import Values, to_array, to_rgb
 from whence.viz._colour import colourise
 from whence.viz._drawing import Drawing

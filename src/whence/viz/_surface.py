@@ -4,7 +4,7 @@ import contourpy
 import numpy as np
 from PIL import Image
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._arrays import Values, to_array
 from whence.viz._colour import find_scale, lookup, normalise
 from whence.viz._heatmap import display_shape, draw_lines, enlarge

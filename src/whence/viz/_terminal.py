@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._arrays import Values, to_array
 from whence.viz._colour import ink_colour, lookup, normalise
 from whence.viz._drawing import hex_colour

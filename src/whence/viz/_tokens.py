@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.viz._arrays import Values, to_array
 from whence.viz._colour import lookup, normalise
 from whence.viz._drawing import DARK, WHITE, BoxItem, Drawing, Item, TextItem, hex_colour

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 # Key: data set or model family, then the file's name. The md5 sums are those published with the
 # data sets, and guard against damage, not against malice.

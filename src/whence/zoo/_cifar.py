@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo._dataset import Dataset, InMemory, numbered
 from whence.zoo._files import data_folder, find_file
 

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, overload
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo._cifar import cifar10
 from whence.zoo._dataset import Dataset
 from whence.zoo._digits_data import digits

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo._dataset import Dataset, InMemory
 from whence.zoo._files import read_npz
 

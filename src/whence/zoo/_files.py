@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 from whence.zoo._checksum import verify
 
 ENVIRONMENT = "WHENCE_DATA"

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 from whence.zoo._dataset import Dataset, InFiles
 from whence.zoo._files import data_folder
 from whence.zoo._imagenet import imagenet_classes

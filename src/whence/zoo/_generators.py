@@ -8,7 +8,7 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo._datasets import unknown
 from whence.zoo._digits import DIGITS_INPUT, WEIGHTS
 from whence.zoo._vae import VAE

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo._files import optional
 from whence.zoo._image_input import as_batch
 from whence.zoo._imagenet import unnamed

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 from whence.zoo._dataset import Dataset, InFiles
 from whence.zoo._files import data_folder, optional
 from whence.zoo._folder import pictures_in

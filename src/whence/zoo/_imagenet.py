@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 
 def imagenet_classes(folder: Path) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo._checksum import verify
 from whence.zoo._dataset import Dataset, InMemory, numbered
 from whence.zoo._files import data_folder, find_file, read_npz

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo._datasets import unknown
 from whence.zoo._digits import digits_cnn, digits_mlp
 from whence.zoo._fashion import fashion_cnn

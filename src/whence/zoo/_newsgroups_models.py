@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from whence._errors import NotAvailable
+from whence.errors import NotAvailable
 from whence.zoo._model import Model
 from whence.zoo._words import PADDING, Words
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo._dataset import numbered
 from whence.zoo._files import find_file
 from whence.zoo._texts import Texts

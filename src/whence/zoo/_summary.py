@@ -13,8 +13,8 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
-from whence._errors import InvalidInput
 from whence._reach import Follower, as_in_evaluation, plain_kernels, spatial_axes
+from whence.errors import InvalidInput
 from whence.zoo._model import Model
 
 

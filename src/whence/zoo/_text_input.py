@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 # The ending of an architecture's name -> the task, and the loader of transformers for it.
 TASKS = {

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 from whence.zoo._files import optional
 from whence.zoo._image_input import ImageInput
 from whence.zoo._imagenet import unnamed

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 from whence.zoo._dataset import Dataset, numbered
 from whence.zoo._files import data_folder, optional
 from whence.zoo._image_input import ImageInput

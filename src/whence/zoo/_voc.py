@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import torch
 
-from whence._errors import InvalidInput, NotAvailable
+from whence.errors import InvalidInput, NotAvailable
 from whence.zoo._dataset import Box, Dataset, InFiles
 from whence.zoo._files import data_folder
 

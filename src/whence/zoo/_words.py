@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from whence._errors import InvalidInput
+from whence.errors import InvalidInput
 
 PADDING, UNKNOWN = 0, 1  # the ids that are no words; words are numbered from 2
 PADDING_TOKEN = "[PAD]"

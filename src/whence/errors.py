@@ -12,6 +12,17 @@ WhenceError
 
 from typing import Any
 
+__all__ = [
+    "Diverged",
+    "InvalidInput",
+    "NotAvailable",
+    "NotConserved",
+    "UnsupportedModel",
+    "UnsupportedOperations",
+    "UntrackedTensor",
+    "WhenceError",
+]
+
 
 class WhenceError(Exception):
     """Base of all errors raised by Whence on purpose."""

@@ -143,9 +143,10 @@ class Linear(Node):
     def transpose(self, s: Tensor, weight: Tensor | None = None) -> Tensor:
         """W^T s: from the output's shape to the input's."""
         shape = self.op.inputs[0].shape
-        if weight is not None or self._scale is None or not self._map.diagonal:
+        smaller = self._raw.numel() < s.numel()
+        if weight is not None or self._scale is None or not self._map.diagonal or smaller:
             return self._map.transpose(s, self.weight if weight is None else weight, shape)
-        # Fast path: the norm's scale beside the user's own weights, no joined copy of them.
+        # Fast path: the norm's scale goes to the smaller of message and weights.
         if self.before:
             return self._map.transpose(s, self._raw, shape) * self._map.per_input(self._scale)
         return self._map.transpose(s * self._map.per_output(self._scale), self._raw, shape)

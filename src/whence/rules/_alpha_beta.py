@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from whence._numerics import divide, one_signed, streamed
+from whence._numerics import divide, dot, one_signed, streamed
 from whence.engine import Linear, Message, Node
 from whence.errors import InvalidInput
 from whence.rules._rule import Rule, book_bias, check_bias, handed_out, linear_of
@@ -77,8 +77,9 @@ class ZPlus(Rule):
 def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[Message | None]:
     """The common body of these rules: s+ = alpha R / z+, s- = -beta R / z-, and back."""
     sides = Sides(linear, biased=policy != "zero")
-    s_plus = _share(linear, sides.plus, alpha, never_empty=sides.never_empty)
-    s_minus = None
+    s_plus, s_minus = _kept_share(linear, sides, alpha, beta), None
+    if s_plus is None:
+        s_plus = _share(linear, sides.plus, alpha, never_empty=sides.never_empty)
     if beta:
         s_minus = _share(linear, sides.minus, -beta, never_empty=sides.solid)
     sent = Message(sides.back(s_plus, s_minus), fresh=True)
@@ -90,6 +91,36 @@ def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[M
         else:
             book_bias(linear, bias, s)
     return [sent]
+
+
+def _kept_share(linear: Linear, sides: Sides, alpha: float, beta: float) -> Tensor | None:
+    """s+ = c (z / z+) with the ratio that several targets over one tape share, for z+ alone; None
+    if there is one target only, or z+ is zero somewhere relevance may arrive."""
+    pair, gated = linear.pair, linear.message.gate is not None
+    name = f"ratio {sides.biased} {gated}"
+    shared = linear.context.retain or name in linear.op.cache
+    if beta or pair is None or not shared or linear.context.frozen or torch.is_grad_enabled():
+        return None
+    c, z = pair
+
+    def make() -> Tensor | None:
+        side = sides.make_plus()  # not kept beside the ratio, which is all that is needed of it
+        if not (sides.never_empty or one_signed(side)):
+            return None
+        return _divided(z, side.clamp(min=torch.finfo(side.dtype).tiny), alpha, None)
+
+    ratio = linear.keep(name, make)
+    if ratio is None:
+        return None
+    if not linear.counting:
+        return c * ratio
+    s, arrived = streamed(_times, c, ratio, z, write=True)
+    linear.arrived(arrived)
+    return s
+
+
+def _times(c: Tensor, ratio: Tensor, z: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
+    return torch.mul(c, ratio, out=out), dot(c, z)
 
 
 def _share(linear: Linear, side: Tensor, part: float, *, never_empty: bool) -> Tensor:

@@ -1,6 +1,7 @@
 """LRP-0 and the epsilon rule: relevance in proportion to the contributions z_ij = a_i w_ij."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -81,33 +82,11 @@ class Epsilon(Rule):
         if pair is None or self.bias == "distribute":
             return self._shared(linear, linear.z, linear.bias, linear.let_through(linear.z))
         c, z = pair
-        eps = stabiliser(linear.let_through(z), self.epsilon, self.scale, linear.row_axes)
-        rows, gated = [linear.rows(each) for each in (c, z, eps)], linear.message.gate is z
         if linear.counting:
-            linear.arrived(streamed(_relevance, *rows[:2])[1].view(_rows_of(z, linear)))
-        if gated:  # z >= 0, and the sum over the stabiliser's shares is one over s
-            s = streamed(_gated, *rows, write=True)[0].view(z.shape)
-            self._book_gated(linear, s, eps)
-        elif linear.booking:
-            s, absorbed = streamed(_booked, *rows, write=True)
-            linear.book(epsilon=absorbed.view(_rows_of(z, linear)))
-            s = s.view(z.shape)
-            book_bias(linear, linear.bias, s)
-        else:
-            s = streamed(_damped, *rows, write=True)[0].view(z.shape)
-        return [Message(linear.transpose(s), fresh=True)]
-
-    def _book_gated(self, linear: Linear, s: Tensor, eps: Tensor) -> None:
-        """Book b_j s_j and eps_j s_j from one sum over space."""
-        if not linear.booking:
-            return
-        bias = linear.bias
-        if bias is not None and bias.dim() > 1 and s.dim() - len(linear.row_axes) == 1:
-            sums = s.flatten(2).sum(2)  # (batch, channels)
-            linear.book(bias=sums * bias.flatten(), epsilon=sums.sum(1) * eps.flatten())
-            return
-        linear.book(epsilon=s * eps)
-        book_bias(linear, bias, s)
+            rows = linear.rows(c), linear.rows(z)
+            linear.arrived(streamed(_relevance, *rows)[1].view(_rows_of(z, linear)))
+        eps = stabiliser(linear.let_through(z), self.epsilon, self.scale, linear.row_axes)
+        return [Message(linear.transpose(_damped(linear, c, z, eps)), fresh=True)]
 
     def _shared(
         self, linear: Linear, z: Tensor, bias: Tensor | None, scale: Tensor
@@ -131,22 +110,56 @@ def _relevance(c: Tensor, z: Tensor, out: None) -> tuple[None, Tensor]:
     return None, dot(c, z)
 
 
-def _damped(c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None) -> tuple[Tensor]:
-    """s = c z / (z + eps sgn z), in which the signs cancel."""
+def _damped(linear: Linear, c: Tensor, z: Tensor, eps: Tensor) -> Tensor:
+    """s = c z / (z + eps sgn z), in which the signs cancel; with what bias and stabiliser take."""
+    weigh = partial(_gated if linear.message.gate is z else _signed, summed=linear.booking)
+    bias = linear.bias
+    if not (linear.booking and bias is not None and bias.dim() > 1 and _by_channel(c, z, linear)):
+        s, *sums = streamed(weigh, *(linear.rows(each) for each in (c, z, eps)), write=True)
+        s = s.view(z.shape)
+        if linear.booking:
+            linear.book(epsilon=sums[1].view(_rows_of(z, linear)))
+            book_bias(linear, bias, s)
+        return s
+    # The bias is one number for each channel, so the sums over the channels serve it as well.
+    per_channel = z.shape[:2]
+    by_channel = eps.reshape(-1, 1).expand(per_channel).reshape(-1, 1)
+    s, *sums = streamed(weigh, c.flatten(0, 1), z.flatten(0, 1), by_channel, write=True)
+    total, absorbed = (each.view(per_channel) for each in sums)
+    linear.book(bias=total * bias.flatten(), epsilon=absorbed)
+    return s.view(z.shape)
+
+
+def _by_channel(c: Tensor, z: Tensor, linear: Linear) -> bool:
+    """Whether samples and channels lie one after the other, so that channels can be rows."""
+    one_batch_axis = z.dim() - len(linear.row_axes) == 1
+    return one_batch_axis and c.is_contiguous() and z.is_contiguous()
+
+
+def _gated(
+    c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None, *, summed: bool
+) -> tuple[Tensor, ...]:
+    """s for z >= 0, and for each row the sums of s and of eps_j s_j."""
+    s = torch.mul(_ratio(z, z + eps), c, out=out)
+    if not summed:
+        return (s,)
+    total = s.sum(1)
+    return s, total, _per_row(eps, c) * total
+
+
+def _signed(
+    c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None, *, summed: bool
+) -> tuple[Tensor, ...]:
+    """s, and for each row the sums of s and of eps_j s_j sgn z_j = eps R / (|z| + eps)."""
     size = z.abs()
-    return (torch.mul(c / (size + eps), size, out=out),)
+    part = _ratio(c, size + eps)
+    s = torch.mul(part, size, out=out)
+    return (s, s.sum(1), _per_row(eps, c) * dot(part, z)) if summed else (s,)
 
 
-def _gated(c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None) -> tuple[Tensor]:
-    """The same for z >= 0."""
-    return (torch.mul(c / (z + eps), z, out=out),)
-
-
-def _booked(c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The same, with the sum of eps_j s_j sgn z_j = eps R / (|z| + eps)."""
-    size = z.abs()
-    part = c / (size + eps)
-    return torch.mul(part, size, out=out), _per_row(eps, c) * dot(part, z)
+def _ratio(x: Tensor, y: Tensor) -> Tensor:
+    """x / y, in the memory of y where no graph needs it."""
+    return x / y if torch.is_grad_enabled() else torch.div(x, y, out=y)
 
 
 def _per_row(eps: Tensor, c: Tensor) -> Tensor:

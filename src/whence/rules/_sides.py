@@ -52,7 +52,7 @@ class Sides:
     @cached_property
     def plus(self) -> Tensor:
         """z+."""
-        return self.linear.keep(f"plus {self.biased}", self._plus)
+        return self.linear.keep(f"plus {self.biased}", self.make_plus)
 
     @cached_property
     def minus(self) -> Tensor:
@@ -70,7 +70,8 @@ class Sides:
         lowering = self._transposed(linear.negative, s_plus, linear.positive, s_minus)
         return torch.where(linear.a >= 0, raising, lowering)
 
-    def _plus(self) -> Tensor:
+    def make_plus(self) -> Tensor:
+        """z+, computed anew."""
         linear = self.linear
         if linear.nonnegative:
             return linear.apply(linear.a, linear.positive, self.high)

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from whence._flow import Flow, Station, Stream
+from whence.viz import draw_flow
+
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 INK, FORTH, BACK, PALE = "#222222", "#3a6ea5", "#b2182b", "#f4f4f4"
 _HEAD = "M 0 0 L 8 4 L 0 8 z"
@@ -28,7 +31,27 @@ def main(arguments: list[str]) -> int:
 
 def drawings() -> dict[str, str]:
     """The SVG texts by name."""
-    return {"neuron": neuron(), "sum": residual(), "fan": fan(), "tape": tape(), "ledger": ledger()}
+    return {
+        "neuron": neuron(),
+        "sum": residual(),
+        "fan": fan(),
+        "tape": tape(),
+        "ledger": ledger(),
+        "flow": flow(),
+    }
+
+
+def flow() -> str:
+    """The flow of y = W x + b + x, of numbers that stand on the page, as the library draws it."""
+    layer = Station("linear", "W x + b", received=3, passed=2, lost={"bias": 1}, rows=(1,))
+    stations = (
+        Station("score", received=6),
+        Station("add", "W x + b + x", received=6, passed=6, rows=(0,)),
+        layer,
+        Station("input", received=5),
+    )
+    streams = (Stream(0, 1, 6, 0), Stream(1, 2, 3, 0), Stream(1, 3, 3, 0), Stream(2, 3, 3, -1))
+    return draw_flow(Flow(stations, streams), width=560).svg()
 
 
 def neuron() -> str:

@@ -326,7 +326,7 @@ def test_a_class_of_a_map_needs_more_than_a_number() -> None:
         ({"conditions": {"second": [9]}}, "condition on 'second' names channel 9, but it has 4"),
         ({"conditions": {"second": torch.ones(3, 3)}}, r"shape \(3, 3\); it must be a list of ch"),
         ({"conditions": {"second": "all"}}, "must be a channel, a list of channels or a mask"),
-        ({"ledger": "ful"}, "ledger= must be 'summary', 'full' or None, got 'ful'"),
+        ({"ledger": "ful"}, "ledger= must be 'summary', 'full', 'flow' or None, got 'ful'"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
     ],
     ids=_named,

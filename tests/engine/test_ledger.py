@@ -13,7 +13,7 @@ from laws import ZERO, assert_closes, rand
 from whence import targets
 from whence.composites import Composite, where
 from whence.engine import COLUMNS, Ledger, Message, Node
-from whence.errors import InvalidInput, NotConserved
+from whence.errors import InvalidInput, NotAvailable, NotConserved
 from whence.explainers import LRP
 from whence.rules import AlphaBeta, Epsilon, Flat, RecurrentCell, WSquare, Zero, ZPlus
 
@@ -313,7 +313,7 @@ def test_the_tolerance_follows_the_precision(dtype: torch.dtype, tolerance: floa
 
 
 def test_only_known_details_are_taken() -> None:
-    with pytest.raises(InvalidInput, match="'summary', 'full' or None, got 'all'"):
+    with pytest.raises(InvalidInput, match="'summary', 'full', 'flow' or None, got 'all'"):
         Ledger(1, torch.float64, "all")
 
 
@@ -339,7 +339,7 @@ def test_a_data_frame_has_one_line_for_each_row(monkeypatch: pytest.MonkeyPatch)
 def test_without_pandas_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
 
-    with pytest.raises(InvalidInput, match="pip install pandas"):
+    with pytest.raises(NotAvailable, match="pip install pandas"):
         Ledger(1, torch.float64).to_frame()
 
 

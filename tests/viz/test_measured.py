@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from whence.errors import InvalidInput
-from whence.viz import Measured, draw_measured, render
+from whence.viz import Measured, draw_bands, draw_intervals, draw_measured, render
 
 X = np.linspace(0.0, 1.0, 5)
 CURVED = Measured(
@@ -62,3 +62,31 @@ def test_a_method_without_a_score_leaves_its_row_empty() -> None:
 def test_something_must_be_there_to_draw() -> None:
     with pytest.raises(InvalidInput, match="nothing to draw"):
         draw_measured([])
+
+
+def test_curves_and_means_apart_have_the_colours_of_both_together() -> None:
+    both, apart = draw_measured([CURVED]), (draw_bands(CURVED), draw_intervals(CURVED))
+    curves = [line.get_color() for line in apart[0].axes[0].lines]
+    means = [line.get_color() for line in apart[1].axes[0].lines[::2]]
+
+    assert curves == means == [line.get_color() for line in both.axes[0].lines]
+
+
+def test_curves_alone_are_named_below() -> None:
+    row = Measured("m", {"_a": (0.5, 0.4, 0.6), "b": (0.5, 0.4, 0.6)}, {"b": CURVED.bands["lrp"]})
+    (legend,) = draw_bands(row).legends
+
+    assert [each.get_text() for each in legend.get_texts()] == [" b"]
+    assert legend.get_lines()[0].get_color() == draw_intervals(row).axes[0].lines[2].get_color()
+
+
+def test_means_alone_say_which_way_is_better() -> None:
+    (axis,) = draw_intervals(PLAIN).axes
+
+    assert axis.get_xlabel() == "mean, smaller is better"
+    assert axis.get_title(loc="left") == "gini"
+
+
+def test_no_curves_is_an_error() -> None:
+    with pytest.raises(InvalidInput, match="gini has no curves"):
+        draw_bands(PLAIN)

@@ -23,6 +23,7 @@ _LARGE = 1 << 17  # elements of which a part is measured first
 def row_for(op: Op, ledger: Ledger) -> Row:
     """A new row; one for all samples together where the operation may put them elsewhere."""
     row = ledger.open(op.name, op.paths[-1], str(op.source or ""), _precision(op))
+    row.key = id(op)
     turned = (op.name in _TURNS or op.name in _CUTS) and _turns_batch(op)
     if turned or op.name in _SHUFFLES or _picks_rows(op):
         row.as_whole()
@@ -57,7 +58,7 @@ def enter(
 
 
 def _balances(op: Op, ledger: Ledger) -> bool:
-    return ledger.detail == "full" or op.nature in _ALWAYS_BALANCED
+    return ledger.detail != "summary" or op.nature in _ALWAYS_BALANCED
 
 
 def _balance(

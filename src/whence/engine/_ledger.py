@@ -11,10 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from whence._flow import Flow
 from whence._html import fragment, paragraph, table
-from whence.errors import InvalidInput, NotConserved
+from whence.engine._streams import Streams
+from whence.errors import InvalidInput, NotAvailable, NotConserved
 
 COLUMNS = ("bias", "epsilon", "dropped", "softmax")
+DETAILS = ("summary", "full", "flow")
 _SHOWN = 60  # rows in a notebook
 
 
@@ -36,6 +39,7 @@ class Row:
         self.tolerance = tolerance
         self.per_sample = True
         self.balanced = False
+        self.key: int | None = None  # whose row it is, among the streams
         self._batch = batch
         self._sums: dict[str, Tensor] = {}
 
@@ -131,10 +135,13 @@ class Ledger:
     """All rows of one explanation, from the target down to the inputs."""
 
     def __init__(self, batch: int, dtype: torch.dtype, detail: str = "summary") -> None:
-        if detail not in ("summary", "full"):
-            raise InvalidInput(f"ledger= must be 'summary', 'full' or None, got {detail!r}.")
+        if detail not in DETAILS:
+            raise InvalidInput(
+                f"ledger= must be 'summary', 'full', 'flow' or None, got {detail!r}."
+            )
         self.rows: list[Row] = []
         self.batch, self.detail = batch, detail
+        self.streams = Streams() if detail == "flow" else None
         self.tolerance = tolerance_in(dtype)
         self.score: Tensor = torch.zeros(batch)
         self.explained: Tensor = torch.zeros(batch)
@@ -215,6 +222,15 @@ class Ledger:
         rows = (float(row.absolute.double().sum()) for row in self.rows if row.balanced)
         return float(self.score.double().abs().sum()) + sum(rows)
 
+    def flow(self) -> Flow:
+        """Where relevance went, operation by operation, as stations and streams: for
+        `whence.viz.draw_flow`. It is there after `explain(..., ledger="flow")`."""
+        if self.streams is None:
+            raise InvalidInput(
+                'This ledger has no streams. Explain with ledger="flow", and all samples at once.'
+            )
+        return self.streams.flow(self.rows, float(self.score.double().sum()), COLUMNS)
+
     @property
     def verdict(self) -> str:
         """One line: what arrived, what was lost to what, and whether every row closes."""
@@ -238,7 +254,7 @@ class Ledger:
         try:
             import pandas
         except ImportError as error:
-            raise InvalidInput("to_frame needs pandas: pip install pandas") from error
+            raise NotAvailable("to_frame needs pandas: pip install pandas") from error
         return pandas.DataFrame(self.to_rows())
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -273,7 +289,7 @@ class Ledger:
     def join(self, other: "Ledger") -> "Ledger":
         """The ledger of two parts of one batch, the rows of both."""
         joined = Ledger(self.batch + other.batch, torch.float32, self.detail)
-        joined.tolerance = self.tolerance
+        joined.tolerance, joined.streams = self.tolerance, None
         joined.rows = [*self.rows, *other.rows]
         joined.score = torch.cat([self.score, other.score])
         joined.explained = torch.cat([self.explained, other.explained])

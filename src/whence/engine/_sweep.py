@@ -49,15 +49,23 @@ def sweep(
     messages: dict[int, Message] = {}
     context.held = held_values(ops, context.rules)
     context.starts = {id(value) for value, _ in starts} | set(masks or ())
+    streams = None if ledger is None else ledger.streams
     for value, message in starts:
+        if streams is not None:
+            streams.enter(None, value, relevance_of(value, message))
         _add(messages, value, message)
     for op in reversed(ops):
         arrived = [_arrive(value, messages, ledger, masks, taps) for value in op.outputs]
-        if is_held(op, context.held):
+        held, reached = is_held(op, context.held), any(each is not None for each in arrived)
+        if streams is not None and reached:
+            streams.visit(op, context.rules.get(id(op)), held=held)
+        if held:
             _drop(op, arrived, ledger)
-        elif any(each is not None for each in arrived):
+        elif reached:
             for value, message in zip(op.inputs, _send(op, arrived, context, ledger), strict=True):
                 if message is not None and not message.empty:
+                    if streams is not None:  # before the messages of other readers are added
+                        streams.enter(op, value, relevance_of(value, message))
                     _add(messages, value, message)
         if not context.retain:
             _free(op)
@@ -145,7 +153,9 @@ def _arrive(
             masked = message.times(mask.to(known(value).device))
             if ledger is not None:
                 lost = relevance_of(value, message) - relevance_of(value, masked)
-                ledger.open("condition", name, "").book(dropped=lost)
+                row = ledger.open("condition", name, "")
+                row.key = None if value.op is None else id(value.op)
+                row.book(dropped=lost)
             message = masked
     if taps is not None and id(value) in taps:
         taps[id(value)] = Tapped(known(value), message.c, relevance_of(value, message))
@@ -187,4 +197,5 @@ def _drop(op: Op, arrived: list[Message | None], ledger: Ledger | None) -> None:
     for value, message in zip(op.outputs, arrived, strict=True):
         if message is not None and ledger is not None:
             row = ledger.open(op.name, op.paths[-1], str(op.source or ""))
+            row.key = id(op)
             row.book(dropped=relevance_of(value, message))

@@ -8,9 +8,10 @@ Start with `show`, which picks the picture by the shape of the relevance, and `s
 from whence.viz._colour import colour_names, colourise
 from whence.viz._drawing import Drawing
 from whence.viz._figure import render
+from whence.viz._flow import draw_flow, flow_svg
 from whence.viz._grid import draw_grid, grid
 from whence.viz._heatmap import contour, heatmap, overlay, pool_channels
-from whence.viz._measured import Measured, draw_measured
+from whence.viz._measured import Measured, draw_bands, draw_intervals, draw_measured
 from whence.viz._panels import Panel, draw_panels
 from whence.viz._save import save, to_svg
 from whence.viz._series import bar_chart, curves, plot_signal
@@ -34,12 +35,16 @@ __all__ = [
     "contour",
     "curves",
     "draw",
+    "draw_bands",
+    "draw_flow",
     "draw_grid",
+    "draw_intervals",
     "draw_measured",
     "draw_panels",
     "draw_strip",
     "draw_text",
     "draw_texts",
+    "flow_svg",
     "grid",
     "heatmap",
     "overlay",

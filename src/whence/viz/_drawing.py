@@ -47,7 +47,16 @@ class TextItem:
     colour: RGB = DARK
 
 
-Item = PictureItem | BoxItem | TextItem
+@dataclass(frozen=True)
+class ShapeItem:
+    """A filled shape with corners (x, y)."""
+
+    points: tuple[tuple[float, float], ...]
+    fill: RGB
+
+
+Item = PictureItem | BoxItem | TextItem | ShapeItem
+_FINER = 4  # times as fine shapes are painted first, so that slanting edges are smooth
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,8 @@ class Drawing:
                 case BoxItem(x, y, width, height, fill, outline):
                     corners = (x, y, x + width - 1, y + height - 1)
                     pen.rectangle(corners, fill=fill, outline=outline)
+                case ShapeItem(points, fill):
+                    _paint(page, points, fill)
                 case TextItem(text, x, y, size, align, bold, colour):
                     anchor = {"left": "lm", "middle": "mm", "right": "rm"}[align]
                     font = load_font(size, bold)
@@ -110,6 +121,17 @@ def hex_colour(colour: RGB) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
+def _paint(page: Image.Image, points: tuple[tuple[float, float], ...], fill: RGB) -> None:
+    """Paint a shape with smooth edges: its cover of each pixel is its opacity there."""
+    xs, ys = zip(*points, strict=True)
+    left, top = int(min(xs)) - 1, int(min(ys)) - 1
+    width, height = int(max(xs)) + 2 - left, int(max(ys)) + 2 - top
+    cover = Image.new("L", (width * _FINER, height * _FINER))
+    inside = [((x - left) * _FINER, (y - top) * _FINER) for x, y in points]
+    ImageDraw.Draw(cover).polygon(inside, fill=255)
+    page.paste(fill, (left, top), cover.resize((width, height), Image.Resampling.BOX))
+
+
 def _svg_item(item: Item) -> str:
     match item:
         case PictureItem(image, x, y):
@@ -123,6 +145,9 @@ def _svg_item(item: Item) -> str:
                 f'<rect x="{x + inset}" y="{y + inset}" width="{width - less}" '
                 f'height="{height - less}" fill="{inside}"{rim}/>'
             )
+        case ShapeItem(points, fill):
+            corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+            return f'<polygon points="{corners}" fill="{hex_colour(fill)}"/>'
         case TextItem(text, x, y, size, align, bold, colour):
             anchor = {"left": "start", "middle": "middle", "right": "end"}[align]
             weight = ' font-weight="bold"' if bold else ""

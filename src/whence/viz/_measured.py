@@ -1,6 +1,6 @@
 """Figures of what was measured: curves with bands, and means with intervals, by method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,8 @@ from whence.viz._figure import new_panels, plain
 from whence.viz._series import DASHES, LINES
 
 Row = tuple[float, float, float]
+_NARROW = 4.6  # inches: readable on a phone, where figures shrink to the screen
+_NAMES = 3  # of methods side by side below the curves
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +46,7 @@ def draw_measured(rows: Sequence[Measured]) -> Figure:
     if not rows:
         raise InvalidInput("There is nothing to draw: no metric was given.")
     methods = list(dict.fromkeys(name for row in rows for name in row.intervals))
-    styles = {name: _style(place) for place, name in enumerate(methods)}
+    styles = _styles(methods)
     curved = any(row.bands for row in rows)
     height = max(2.6 if curved else 1.2, 1.0 + 0.3 * len(methods))
     figure, grid = new_panels(10.0 if curved else 6.4, height * len(rows), len(rows), 1 + curved)
@@ -54,6 +56,42 @@ def draw_measured(rows: Sequence[Measured]) -> Figure:
         elif curved:
             axes[0].set_axis_off()
         _draw_intervals(axes[-1], row, styles, legend=not row.bands)
+    return figure
+
+
+def draw_bands(row: Measured) -> Figure:
+    """Draw the curves of one metric alone, with their bands and the names of the methods below.
+
+    A method has the colour that `draw_intervals` gives it. Raises `InvalidInput` without curves.
+
+    >>> x, y = np.array([0.0, 1.0]), np.array([0.9, 0.1])
+    >>> len(draw_bands(Measured("flipping", {"lrp": (0.8, 0.7, 0.9)}, {"lrp": [x, y, y, y]})).axes)
+    1
+    """
+    if not row.bands:
+        raise InvalidInput(f"There is nothing to draw: {row.title} has no curves.")
+    rows = -(-len(row.bands) // _NAMES)
+    figure, ((axis,),) = new_panels(_NARROW, 3.0 + 0.2 * rows, 1, 1)
+    styles = _styles(row.intervals)
+    _draw_bands(axis, row, styles)
+    lines = dict(zip(row.bands, axis.lines, strict=True))
+    figure.legend(
+        list(lines.values()),
+        [f" {plain(name)}" for name in lines],  # a leading underscore would hide the name
+        loc="outside lower center", ncols=_NAMES, frameon=False, fontsize=8,
+    )  # fmt: skip
+    return figure
+
+
+def draw_intervals(row: Measured) -> Figure:
+    """Draw the means of one metric alone, each with its interval: one line for each method.
+
+    >>> len(draw_intervals(Measured("flipping", {"lrp": (0.8, 0.7, 0.9)})).axes)
+    1
+    """
+    height = max(1.2, 1.0 + 0.3 * len(row.intervals))
+    figure, ((axis,),) = new_panels(_NARROW, height, 1, 1)
+    _draw_intervals(axis, row, _styles(row.intervals), legend=True)
     return figure
 
 
@@ -94,5 +132,9 @@ def _draw_intervals(
     axis.set_xlabel(f"mean, {words[row.better]}", fontsize=9, color="0.25")
 
 
-def _style(place: int) -> tuple[str, str]:
-    return LINES[place % len(LINES)], DASHES[place // len(LINES) % len(DASHES)]
+def _styles(methods: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The colour and dash of each method, by its place."""
+    return {
+        name: (LINES[place % len(LINES)], DASHES[place // len(LINES) % len(DASHES)])
+        for place, name in enumerate(methods)
+    }

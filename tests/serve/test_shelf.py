@@ -4,15 +4,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from whence import zoo
+from whence.errors import InvalidInput
 from whence.serve import Limits, Problem, Settings
 from whence.serve._shelf import Shelf, kind_of
+from whence.zoo._newsgroups_models import TfidfSVM
+from whence.zoo._torchvision import read_state
 
 
 @pytest.fixture(autouse=True)
-def no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WHENCE_DATA", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("WHENCE_CACHE", str(tmp_path / "cache"))
 
 
 def test_what_ships_is_offered_without_a_folder() -> None:
@@ -36,12 +43,77 @@ def test_what_lies_in_the_folder_is_offered_too(data: Path) -> None:
     assert "newsgroups-svm" not in found
 
 
+def test_models_that_were_trained_on_this_machine_are_offered(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "newsgroups.txt").write_text("orbit\nengine\n", encoding="utf-8")
+    (cache / "newsgroups-classes.txt").write_text("sci.space\nrec.autos\n", encoding="utf-8")
+    net = TfidfSVM(4, 2)
+    save_file(net.state_dict(), cache / "newsgroups-svm.safetensors")
+    found = Shelf(Settings()).entries
+
+    assert found["newsgroups-svm"].kind == "text"
+    assert found["newsgroups-svm"].classes == ["sci.space", "rec.autos"]
+    assert "newsgroups-cnn" not in found
+
+
 def test_a_name_of_the_zoo_that_is_not_offered_is_unknown(data: Path) -> None:
     shelf = Shelf(Settings())
 
     assert problem_of(shelf, "squeezenet-imagenet") == "unknown_model"
     assert problem_of(shelf, f"folder:{data}") == "unknown_model"
     assert problem_of(shelf, "timm:resnet18") == "unknown_model"
+
+
+def test_weights_of_timm_on_this_machine_are_offered_and_read_from_their_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    load = zoo.model
+
+    def loaded(name: str, root: Path | None = None) -> zoo.Model:
+        asked.append((name, root))
+        return load("digits-mlp") if name.startswith("timm:") else load(name, root)
+
+    monkeypatch.setattr(zoo, "model", loaded)
+    monkeypatch.setattr("whence.serve._shelf.cached_models", lambda: {"timm:a": Path("a.bin")})
+    shelf = Shelf(Settings())
+
+    assert shelf.entries["timm:a"].kind == "digits"
+    assert shelf.model("timm:a").name == "timm:a"
+    assert [each for each in asked if each[0] == "timm:a"] == [("timm:a", Path("a.bin"))] * 2
+
+
+@pytest.mark.parametrize("content", [b"broken", None])
+def test_weights_that_do_not_fit_are_not_offered_and_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    content: bytes | None,
+) -> None:
+    file = tmp_path / "a.bin"
+    torch.save({"other": torch.zeros(1)}, file)
+    file.write_bytes(content or file.read_bytes())
+    load = zoo.model
+
+    def loaded(name: str, root: Path | None = None) -> zoo.Model:
+        net = load("digits-mlp") if name.startswith("timm:") else load(name, root)
+        if name.startswith("timm:"):
+            net.module.load_state_dict(read_state(str(root)))
+        return net
+
+    monkeypatch.setattr(zoo, "model", loaded)
+    monkeypatch.setattr("whence.serve._shelf.cached_models", lambda: {"timm:a": file})
+
+    assert "timm:a" not in Shelf(Settings()).entries
+    assert "timm:a is not offered" in caplog.text
+
+
+def test_an_absent_model_of_timm_is_explained() -> None:
+    with pytest.raises(Problem, match="none is fetched"):
+        Shelf(Settings()).model("timm:resnet18")
+    with pytest.raises(Problem, match=r"here\.$"):
+        Shelf(Settings()).model("resnet18")
 
 
 def test_few_models_are_kept_the_last_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +159,21 @@ def test_what_the_operator_names_is_offered_by_its_last_part(
 def test_a_named_model_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"config\.json"):
         _ = Shelf(Settings(models=(str(tmp_path),))).entries
+
+
+@pytest.mark.parametrize("task", ["masked", "question-answering", "token-classification"])
+def test_a_named_model_of_another_task_ends_the_start(
+    monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    words = zoo.TextInput(None, task)
+    other = zoo.Model("m", torch.nn.Identity(), words, (), (), low=None, high=None)
+    load = zoo.model
+    monkeypatch.setattr(
+        zoo, "model", lambda name, root: other if name == "hf:m" else load(name, root)
+    )
+
+    with pytest.raises(InvalidInput, match=rf"causal language model, got {task}: hf:m\."):
+        _ = Shelf(Settings(models=("hf:m",))).entries
 
 
 def test_a_net_on_plain_numbers_has_no_kind() -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 import serve as bench  # benchmarks/serve.py
-from serving import Client, ink
+from serving import Client, Reply, form, ink
 
 USERS, ROUNDS = 8, 6
 METHODS = ["lrp", "sensitivity", "smoothgrad", "guided-backprop", "deep-taylor"]
+PAGES = ["", "image", "text", "compare", "prototypes", "inside", "about", "api/docs", "none"]
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_memory_is_bounded_over_a_thousand_requests(own_server: tuple[str, int])
     client.close()
     print(f"{growth:.1f} MB more after 1,000 requests, {before:.0f} MB before")
 
-    assert set(warm_up) == set(statuses) == {200, 413, 415, 422}
+    assert set(warm_up) == set(statuses) == {200, 404, 413, 415, 422}
     assert growth < 20
 
 
@@ -140,8 +141,21 @@ def _one_of_all(client: Client, k: int) -> int:
         lambda: client.upload("api/explain/image", {"model": "digits-cnn"}, bytes(50_000)),
         lambda: client.post("api/explain/text", {"text": "a" * 30_000}),
         lambda: client.get("api/samples?model=digits-cnn"),
+        lambda: client.post("api/inside", {"pixels": ink(k % 300), "target": k % 10}),
+        lambda: client.post("api/prototypes", {"classes": [k % 10], "steps": 3, "seed": k}),
+        lambda: client.get(PAGES[k // 12 % len(PAGES)], Accept="text/html"),
+        lambda: _plain(client, "text", {"model": "sst-lstm", "text": f"film {k}"}),
+        lambda: _plain(client, "image", {"model": "digits-cnn", "sample": "none"}),
     ]
+    if k % 50 == 49:  # each takes a good part of a second
+        return client.post("api/compare", {"samples": 1, "methods": ["lrp"]}).status
     return kinds[k % len(kinds)]().status
+
+
+def _plain(client: Client, path: str, fields: dict[str, str]) -> Reply:
+    """A form of a page without JavaScript."""
+    body, kind = form(fields)
+    return client.post(path, body, {"Content-Type": kind, "Accept": "text/html"})
 
 
 def _facts(answer: dict[str, Any]) -> dict[str, Any]:

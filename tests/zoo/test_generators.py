@@ -1,6 +1,7 @@
 """The autoencoder: its bound against closed forms, what ships, and how good it is."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 
 from whence import zoo
 from whence.errors import InvalidInput
-from whence.zoo._digits import WEIGHTS
+from whence.zoo._digits import DIGITS_INPUT, WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +147,18 @@ def test_what_ships_is_small_and_fits_its_nets(vae: zoo.Autoencoder) -> None:
 def test_an_unknown_generator_is_named_with_the_closest() -> None:
     with pytest.raises(InvalidInput, match=r"no generator 'digit-vae'\. Did you mean 'digits-vae'"):
         zoo.generator("digit-vae")
+
+
+@pytest.mark.parametrize("name", zoo.generators())
+def test_every_name_loads(name: str) -> None:
+    assert zoo.generator(name).name == name
+
+
+def test_a_generator_fits_the_nets_that_see_what_it_makes() -> None:
+    vae, net = zoo.generator("digits-vae"), zoo.model("digits-cnn")
+
+    assert vae.fits(net)
+    assert vae.fits(zoo.model("digits-mlp"))
+    assert not vae.fits(replace(net, input_shape=(1, 28, 28)))
+    assert not vae.fits(replace(net, preprocess=replace(DIGITS_INPUT, mean=(0.5,))))
+    assert not vae.fits(zoo.model("sst-lstm"))

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from whence import zoo
+from whence import prototypes, zoo
 from whence.errors import InvalidInput, NotAvailable
 from whence.zoo._torchvision import read_state
 
@@ -24,8 +24,15 @@ def test_an_absent_package_is_reported_with_the_line_to_install_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
 
-    with pytest.raises(NotAvailable, match=f"{name} needs the package.*pip install {package}"):
+    with pytest.raises(NotAvailable, match=f"{name} needs the package.*pip install {package}$"):
         zoo.model(name)
+
+
+def test_a_package_is_named_as_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.mixture", None)
+
+    with pytest.raises(NotAvailable, match=r"needs the package scikit-learn.*scikit-learn$"):
+        prototypes.Mixture.fit(torch.randn(20, 2), 2)
 
 
 class Colours:

@@ -47,6 +47,13 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    prefix: Annotated[
+        str,
+        typer.Option(
+            help="The path below which a proxy shows the pages, such as /whence.",
+            show_default=False,
+        ),
+    ] = "",
     seconds: Annotated[
         float, typer.Option(help="Run time that one request may take.", min=0.1)
     ] = 20.0,
@@ -71,6 +78,7 @@ def serve(
             root=root,
             models=tuple(model or ()),
             hosts=tuple(allow_host or ()),
+            prefix=prefix,
             limits=web.Limits(seconds=seconds),
         )
         web.serve(settings, say=_say, open_browser=open_browser)

@@ -105,8 +105,9 @@ class TapeExplainer(Explainer):
 
         target: None (the highest score), a class, one class for each sample, anything from
         `whence.targets`, or a function of the output. conditions: masks on the relevance at named
-        modules. taps: modules whose relevance is kept for `.at(name)`. ledger: "summary", "full"
-        or None. create_graph: the relevance can be differentiated. batch_size: samples at a time.
+        modules. taps: modules whose relevance is kept for `.at(name)`. ledger: "summary", "full",
+        "flow" or None. create_graph: the relevance can be differentiated. batch_size: samples at a
+        time.
         """
         given = Inputs.of(inputs, self.batch_axis)
         check_inputs(self.model, given)

@@ -1,14 +1,16 @@
 """Records as what stands on a page: sections, tables, facts."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from whence.reports._page import Picture, Piece, Section, Table
+from markupsafe import Markup
+
+from whence._flow import Flow
+from whence.reports._page import Picture, Piece, Section, Table, pieces
 from whence.reports._record import Record
 from whence.reports._words import ledger_in_words
-from whence.viz._drawing import hex_colour
-from whence.viz._text_rows import row_colours
-from whence.viz._tokens import _ink
+from whence.viz import flow_svg
 
 Facts = list[tuple[str, str]]
 MOST_ROWS = 60  # of a table
@@ -21,16 +23,17 @@ def explanation_section(record: Record, pictures: Sequence[Picture] = ()) -> Sec
     """One explanation: what was explained, the score and its shares, the ledger in words."""
     body = record.body
     ledgers = body.get("ledger") or []
-    words, tone = _verdict(body["method"], ledgers)
+    words, holds = _verdict(body["method"], ledgers)
     name = body.get("name", "")
     return Section(
         title=f"{name}: {body['method']['name']}" if name else body["method"]["name"],
         facts=_explanation_facts(body),
         verdict=words,
-        tone=tone,
+        holds=holds,
         pictures=pictures,
         texts=[_coloured(row) for row in body.get("rows", [])[:_MOST_SAMPLES]],
         tables=_top_tables(body.get("top", [])),
+        flows=_flows(ledgers, name),
         appendix=[*_ledger_tables(ledgers), *_rule_tables(body.get("rules"))],
         notes=body.get("notes", []),
     )
@@ -123,7 +126,7 @@ def _verdict(method: Mapping[str, Any], ledgers: Sequence[Mapping[str, Any]]) ->
         (f"Target {i}: " if several else "") + ledger_in_words(each)
         for i, each in enumerate(ledgers)
     ]
-    return " ".join(words), "good" if all(each["conserves"] for each in ledgers) else "bad"
+    return " ".join(words), "yes" if all(each["conserves"] for each in ledgers) else "no"
 
 
 def _top_tables(top: Sequence[Sequence[Mapping[str, Any]]]) -> list[Table]:
@@ -137,6 +140,17 @@ def _top_tables(top: Sequence[Sequence[Mapping[str, Any]]]) -> list[Table]:
         for i, row in enumerate(top[:_MOST_SAMPLES])
     ]
     return [Table(("sample", "highest scores"), rows, "Highest scores", numbers=2)]
+
+
+def _flows(ledgers: Sequence[Mapping[str, Any]], name: str) -> list[Markup]:
+    """The diagrams of where relevance went; `flow_svg` escapes all names in them."""
+    found = []
+    for number, ledger in enumerate(ledgers[:_MOST_SAMPLES]):
+        if ledger.get("flow"):
+            unique = hashlib.sha256(f"{name} {number} {ledger['verdict']}".encode()).hexdigest()
+            drawn = flow_svg(Flow.of_record(ledger["flow"]), name=f"flow-{unique[:12]}")
+            found.append(Markup(drawn))
+    return found
 
 
 def _ledger_tables(ledgers: Sequence[Mapping[str, Any]]) -> list[Table]:
@@ -167,9 +181,5 @@ def _rule_tables(rules: Sequence[Sequence[str]] | None) -> list[Table]:
 
 
 def _coloured(row: Any) -> tuple[str, list[Piece]]:
-    title, pieces, values, special = row
-    grounds = row_colours((title, pieces, values, special))
-    return title, [
-        Piece(text, f"{value:.4g}", hex_colour(ground), hex_colour(_ink(ground)), apart)
-        for text, value, ground, apart in zip(pieces, values, grounds, special, strict=True)
-    ]
+    title, texts, values, special = row
+    return title, pieces(texts, values, special)

@@ -123,6 +123,7 @@ def _explanation(held: Mapping[str, Any], path: Path, folder: Path) -> Result | 
         else [
             {"verdict": held["verdict"], "conserves": held["conserves"], "rows": ledger}
             | (held.get("ledger_sums") or _sums(held))
+            | {"flow": held.get("flow")}
         ],
         "notes": held["notes"],
         "facts": {},

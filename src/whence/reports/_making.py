@@ -22,7 +22,7 @@ from whence.reports._record import Record
 from whence.reports._spelling import spell
 from whence.runs import Evaluation
 from whence.runs._explain import _conserves
-from whence.runs._identified import ledger_sums
+from whence.runs._identified import flow_record, ledger_sums
 from whence.targets import Contrast, Each, Highest, Logit
 
 _TOP = 5
@@ -155,6 +155,7 @@ def ledger_record(ledger: Any) -> dict[str, Any]:
         "verdict": ledger.verdict,
         "conserves": _conserves(ledger),
         "rows": ledger.to_rows(),
+        "flow": flow_record(ledger),
         **sums,
     }
 

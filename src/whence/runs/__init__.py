@@ -7,8 +7,11 @@ from whence.runs._evaluate import evaluate
 from whence.runs._evaluation import Comparison, Evaluation, MeanCurve, Rank
 from whence.runs._evaluation_pages import failure_lines
 from whence.runs._explain import Answer, explain_pictures
-from whence.runs._maximize import Searched, find_prototypes
+from whence.runs._maximize import Effort, Searched, find_prototypes
 from whence.runs._prototype_ask import Search, ask_prototypes
+from whence.runs._prototype_choices import prior_choices
+from whence.runs._prototype_memory import PrototypeMemory
+from whence.runs._prototype_words import PRIOR_WEIGHTS
 from whence.runs._question import Question, ask, find_class
 from whence.runs._study import Study, ask_study
 from whence.runs._study_files import evaluate_study, table_rows, write_evaluation
@@ -20,9 +23,12 @@ __all__ = [
     "Answer",
     "Comparison",
     "Demo",
+    "Effort",
     "Evaluation",
     "Line",
     "MeanCurve",
+    "PRIOR_WEIGHTS",
+    "PrototypeMemory",
     "Question",
     "Rank",
     "Search",
@@ -47,6 +53,7 @@ __all__ = [
     "find_prototypes",
     "find_subjects",
     "find_texts",
+    "prior_choices",
     "readme_picture",
     "table_rows",
     "training_patterns",

@@ -224,7 +224,27 @@ class Evaluation:
     def plot(self, metric: str | None = None) -> Figure:
         """Curves with bands and means with intervals, of one metric or all of them."""
         names = list(self.metrics) if metric is None else [self._metric(metric)]
-        return viz.draw_measured([self._measured(name) for name in names])
+        return viz.draw_measured([self.measured(name) for name in names])
+
+    def measured(self, metric: str | None = None) -> viz.Measured:
+        """One metric as what figures draw: means with intervals, and the first of its curves."""
+        name = self._metric(metric)
+        intervals = {method: self.interval(method, name) for method in self.methods}
+        curves = self.curves(name)
+        first = next(iter(curves.values()), None)
+        kinds = {kind for method in curves for kind in self.column(method, name).curves}
+        shown = next((next(iter(self.column(each, name).curves)) for each in curves), "")
+        return viz.Measured(
+            title=name if len(kinds) < 2 else f"{name}, the curve {shown}",
+            intervals={key: (each.mean, each.low, each.high) for key, each in intervals.items()},
+            bands={
+                key: [each.numpy() for each in (c.x, c.mean, c.low, c.high)]
+                for key, c in curves.items()
+            },
+            xlabel="" if first is None else first.xlabel,
+            ylabel="" if first is None else first.ylabel,
+            better=self.metrics[name]["direction"],
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write a picture (.png, .svg), the scores (.csv, .parquet) or everything (.json).
@@ -308,24 +328,6 @@ class Evaluation:
                         | {name: values[row] for name, values in details.items()}
                     )
         return found
-
-    def _measured(self, name: str) -> viz.Measured:
-        intervals = {method: self.interval(method, name) for method in self.methods}
-        curves = self.curves(name)
-        first = next(iter(curves.values()), None)
-        kinds = {kind for method in curves for kind in self.column(method, name).curves}
-        shown = next((next(iter(self.column(each, name).curves)) for each in curves), "")
-        return viz.Measured(
-            title=name if len(kinds) < 2 else f"{name}, the curve {shown}",
-            intervals={key: (each.mean, each.low, each.high) for key, each in intervals.items()},
-            bands={
-                key: [each.numpy() for each in (c.x, c.mean, c.low, c.high)]
-                for key, c in curves.items()
-            },
-            xlabel="" if first is None else first.xlabel,
-            ylabel="" if first is None else first.ylabel,
-            better=self.metrics[name]["direction"],
-        )
 
     def _mean(self, curve: Curve) -> MeanCurve:
         x, rows = curve_rows(curve)

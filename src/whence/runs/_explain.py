@@ -14,7 +14,7 @@ from torch import Tensor
 from whence import viz
 from whence._explanation import Explanation
 from whence.errors import NotConserved, WhenceError
-from whence.runs._identified import identified, ledger_sums
+from whence.runs._identified import flow_record, identified, ledger_option, ledger_sums
 from whence.runs._question import Asked, Question, in_words
 from whence.runs._subjects import Subject
 from whence.zoo import Model
@@ -83,7 +83,9 @@ def _write(
     folder: Path, subject: Subject, question: Question, asked: Asked, picture: Tensor
 ) -> None:
     explainer = asked.kind(question.net.module, **asked.options)
-    found = explainer.explain(question.preprocess(picture), question.target)
+    found = explainer.explain(
+        question.preprocess(picture), question.target, **ledger_option(asked.kind)
+    )
     height, width = picture.shape[1:]
     pixels = question.preprocess.to_picture(found.relevance, height, width)[0]
     arrays = {
@@ -126,6 +128,7 @@ def _record(
         "conserves": None if ledger is None else _conserves(ledger),
         "ledger": None if ledger is None else ledger.to_rows(),
         "ledger_sums": ledger_sums(ledger),
+        "flow": flow_record(ledger),
         "notes": found.notes,
         "identity": identified(question.net, asked, question.composite, found, question.known),
         **in_words(asked.kind),

@@ -10,13 +10,14 @@ from torch import Tensor
 from whence import composites
 from whence._explanation import Explanation
 from whence._identity import described_inputs, model_identity, versions
-from whence.explainers import describe_preset
+from whence.explainers import Explainer, describe_preset
 from whence.explainers._registry import explainer_of
 from whence.explainers._tape import TapeExplainer
 from whence.runs._question import Asked
 from whence.zoo import Model
 
 _PLAIN = (str, int, float, bool, type(None))
+_STATIONS = 80  # of a recorded flow: neighbours in one module are one where there are more
 
 
 def identified(
@@ -43,6 +44,19 @@ def identified(
         "target": repr(found.target),
         "rules": once(f"rules {asked.stem}", lambda: _rules(net, asked, found)),
     }
+
+
+def ledger_option(kind: type[Explainer]) -> dict[str, str]:
+    """The option by which a method that keeps a ledger also tells where relevance went."""
+    kept = issubclass(kind, TapeExplainer) and kind.default_ledger is not None
+    return {"ledger": "flow"} if kept else {}
+
+
+def flow_record(ledger: Any) -> dict[str, Any] | None:
+    """Where relevance went, as plain values; None where it was not followed."""
+    if ledger is None or ledger.streams is None:
+        return None
+    return ledger.flow().grouped(_STATIONS).record()
 
 
 def ledger_sums(ledger: Any) -> dict[str, Any] | None:

@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from whence import prototypes
 from whence.errors import Diverged, InvalidInput
-from whence.prototypes import Prototypes
+from whence.prototypes import Prior, Prototypes
 from whence.runs._prototype_ask import Search
 from whence.runs._prototype_files import write_prototypes
 from whence.runs._prototype_making import (
+    Known,
     box_of,
+    filed_expert,
     form_of,
     prior_of,
     read_known,
@@ -30,6 +35,21 @@ class Searched:
     rows: list[dict[str, Any]]
     files: list[Path]
     stopped: bool
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long and how often to climb.
+
+    count: prototypes of each class. rate: the step of Adam, as a share of the range of pixels; by
+    default 0.02, and 0.05 of the unit of a code. progress: as `maximize` takes it.
+    """
+
+    count: int = 1
+    steps: int = 300
+    rate: float | None = None
+    seed: int = 0
+    progress: bool | Callable[[int, Tensor, Tensor], None] = False
 
 
 def find_prototypes(
@@ -52,30 +72,13 @@ def find_prototypes(
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise InvalidInput(f"out= must be a folder, got the file {folder}.")
-    if count > 1 and search.start != "noise":
-        raise InvalidInput(
-            f"Prototypes of one class differ only by where they start: with count={count} start "
-            f"from noise, got {search.start}."
-        )
+    effort = Effort(count, steps, rate, seed, progress)
+    check_count(search, effort)
     known = read_known(search, say)
-    prior = prior_of(search, known, folder, seed, progress, say)
-    form, start = form_of(search, known), start_of(search, known)
-    share = _RATE[search.form] if rate is None else rate
-    options: dict[str, Any] = {
-        "start": start,
-        "prior": prior,
-        "parametrisation": form,
-        "transformations": search.changes,
-        "rate": share * span_of(search.net) if search.form == "pixels" else share,
-        "schedule": "cosine",
-        "steps": steps,
-        "box": None if search.form == "generator" else box_of(search),
-        "count": count,
-        "seed": seed,
-        "progress": progress,
-    }
+    expert = partial(filed_expert, search, folder=folder, seed=seed, progress=progress, say=say)
+    prior = prior_of(search, known, expert)
     try:
-        found = prototypes.maximize(search.net.module, search.objective, **options)
+        found = climb(search, known, prior, effort)
     except Diverged as error:
         if error.found is not None:
             write_prototypes(search, error.found, folder)
@@ -83,3 +86,32 @@ def find_prototypes(
     rows, files = write_prototypes(search, found, folder)
     stopped = any(note.startswith("Stopped by hand") for note in found.notes)
     return Searched(found, rows, files, stopped)
+
+
+def check_count(search: Search, effort: Effort) -> None:
+    """Several of a class need a start that differs."""
+    if effort.count > 1 and search.start != "noise":
+        raise InvalidInput(
+            "Prototypes of one class differ only by where they start: with "
+            f"count={effort.count} start from noise, got {search.start}."
+        )
+
+
+def climb(search: Search, known: Known | None, prior: Prior | None, effort: Effort) -> Prototypes:
+    """The ascent itself: nothing is read, learnt or written."""
+    share = _RATE[search.form] if effort.rate is None else effort.rate
+    return prototypes.maximize(
+        search.net.module,
+        search.objective,
+        start=start_of(search, known),
+        prior=prior,
+        parametrisation=form_of(search, known),
+        transformations=search.changes,
+        rate=share * span_of(search.net) if search.form == "pixels" else share,
+        schedule="cosine",
+        steps=effort.steps,
+        box=None if search.form == "generator" else box_of(search),
+        count=effort.count,
+        seed=effort.seed,
+        progress=effort.progress,
+    )

@@ -16,7 +16,6 @@ from whence.runs._prototype_words import read_box, read_changes, read_priors
 from whence.runs._question import find_class
 from whence.runs._subjects import find_subjects
 from whence.zoo import Autoencoder, Dataset, ImageInput, Model
-from whence.zoo._generators import GENERATORS
 
 FORMS = ("pixels", "fourier")
 _LARGE = 64  # from this many pixels a side, pictures are made of frequencies by default
@@ -53,7 +52,7 @@ class Search:
 
 
 def ask_prototypes(
-    model: str,
+    model: str | Model,
     target: str | None = None,
     *,
     unit: str | None = None,
@@ -66,7 +65,7 @@ def ask_prototypes(
     data: str | None = None,
     root: str | Path | None = None,
 ) -> Search:
-    """Load the model and check everything that is asked of it.
+    """Load the model, unless one is given, and check everything that is asked of it.
 
     target: classes by number or name with commas between, or "all". unit: MODULE:CHANNEL instead
     of classes. objective: "log-probability" or "logit". priors: see above. start: "noise", "mean",
@@ -75,9 +74,9 @@ def ask_prototypes(
     a data set for means and densities.
     """
     wanted = read_priors(priors)
-    net = zoo.model(model, root)
+    net = model if isinstance(model, Model) else zoo.model(model, root)
     if not isinstance(net.preprocess, ImageInput):
-        raise InvalidInput(f"{model} does not take pictures. `whence models` lists others.")
+        raise InvalidInput(f"{net.name} does not take pictures. `whence models` lists others.")
     classes = None if target is None else _classes(net, target)
     chosen = _form(form, net, wanted)
     known = data or zoo.data_of(net.name)
@@ -147,12 +146,12 @@ def _form(form: str | None, net: Model, priors: dict[str, dict[str, Any]]) -> st
 def _generator(net: Model, options: dict[str, Any], root: str | Path | None) -> Autoencoder:
     """The generator of what this model sees."""
     name = options.get("name")
-    made = {each: zoo.generator(each, root) for each in ([name] if name else GENERATORS)}
-    for each in made.values():
-        if each.input_shape == net.input_shape and each.preprocess == net.preprocess:
+    made = [zoo.generator(each, root) for each in ([name] if name else zoo.generators())]
+    for each in made:
+        if each.fits(net):
             return each
     raise InvalidInput(
-        f"A generator must make what {net!r} takes, and {', '.join(map(repr, made.values()))} "
+        f"A generator must make what {net!r} takes, and {', '.join(map(repr, made))} "
         "does not. In Python any decoder will do: whence.prototypes.Generator(decoder, code_shape)."
     )
 

@@ -28,10 +28,11 @@ from whence.prototypes import (
 )
 from whence.runs._evaluate_ask import digest
 from whence.runs._prototype_ask import Search, read_data
+from whence.runs._prototype_words import PRIOR_WEIGHTS
 from whence.zoo import Model
 
 _MOST = 10_000  # pictures that means and densities are learnt from
-_WIDEST = 10_000  # numbers of an input that a density expert still takes
+WIDEST = 10_000  # numbers of an input that a density expert still takes
 _NOISE = 0.05  # standard deviation of a start from noise, as a share of the range
 
 Say = Callable[[str], None]
@@ -45,69 +46,105 @@ class Known:
     labels: Tensor
 
 
-def read_known(search: Search, say: Say) -> Known | None:
-    """The data, if anything is learnt from them."""
-    around = search.priors.get("l2", {}).get("around") == "mean"
-    means = search.start in ("mean", "class-means")
-    colours = search.form == "fourier" and search.data is not None
-    if not (around or means or colours or "density" in search.priors):
+def read_known(search: Search, say: Say, most: int = _MOST) -> Known | None:
+    """The data, at most so many, if anything is learnt from them."""
+    if not needs_data(search):
         return None
     data = read_data(search)
-    indices = range(min(_MOST, len(data)))
+    indices = range(min(most, len(data)))
     if len(indices) < len(data):
-        say(f"Of {len(data):,} pictures of {data.name} the first {_MOST:,} are used.")
+        say(f"Of {len(data):,} pictures of {data.name} the first {most:,} are used.")
     inputs = torch.cat([search.preprocess(data[i].image) for i in indices])
     return Known(inputs, data.labels[: len(indices)])
 
 
+def needs_data(search: Search) -> bool:
+    """Whether anything is learnt from data."""
+    around = search.priors.get("l2", {}).get("around") == "mean"
+    means = search.start in ("mean", "class-means")
+    colours = search.form == "fourier" and search.data is not None
+    return around or means or colours or "density" in search.priors
+
+
 def prior_of(
-    search: Search, known: Known | None, folder: Path, seed: int, progress: bool, say: Say
+    search: Search, known: Known | None, expert: Callable[[Known], GaussianBinaryRBM]
 ) -> Prior | None:
-    """The sum of the priors on pictures; weights are per squared share of the range."""
+    """The sum of the priors on pictures; weights are per squared share of the range.
+
+    expert: makes the density of the data, where one is asked for.
+    """
     span, found = span_of(search.net), None
     for name, options in search.priors.items():
         if name == "generator":
             continue
+        weight = options.get("weight", PRIOR_WEIGHTS[name])
         if name == "l2":
             mean = options.get("around", "zero") == "mean"
             around = known.inputs.mean(0) if mean and known is not None else 0.0
-            prior: Prior = L2(options.get("weight", 0.02) / span**2, around)
+            prior: Prior = L2(weight / span**2, around)
         elif name == "tv":
             power = options.get("power", 1)
-            prior = TotalVariation(options.get("weight", 0.002) / span**power, power)
+            prior = TotalVariation(weight / span**power, power)
         else:
-            expert = _expert(search, known, folder, seed, progress, say)
-            prior = Density(expert, options.get("weight", 1.0))
+            assert known is not None
+            prior = Density(expert(known), weight)
         found = prior if found is None else found + prior
     return found
 
 
-def _expert(
-    search: Search, known: Known | None, folder: Path, seed: int, progress: bool, say: Say
+@dataclass(frozen=True)
+class Training:
+    """How a density expert is trained for a search."""
+
+    hidden: int
+    steps: PersistentDivergence
+    seed: int
+
+    @classmethod
+    def of(cls, search: Search, seed: int) -> "Training":
+        """As the options of the prior say."""
+        options = search.priors["density"]
+        steps = PersistentDivergence(**_only(options, "epochs"))
+        return cls(options.get("hidden", 64), steps, seed)
+
+    def run(self, search: Search, known: Known, progress: bool, say: Say) -> GaussianBinaryRBM:
+        """The expert, trained now."""
+        check_width(search, known)
+        say(f"Training a density expert on {len(known.inputs):,} pictures of {search.data}.")
+        return GaussianBinaryRBM.fit(
+            known.inputs, self.hidden, training=self.steps, seed=self.seed, progress=progress
+        )
+
+    def named(self, known: Known) -> str:
+        """A name for it that no other data or training has."""
+        asked = f"{digest(known.inputs)}, {self.hidden}, {self.steps}, {self.seed}"
+        return hashlib.blake2b(asked.encode(), digest_size=6).hexdigest()
+
+
+def filed_expert(
+    search: Search, known: Known, folder: Path, seed: int, progress: bool, say: Say
 ) -> GaussianBinaryRBM:
     """The density of the data: from a file of an earlier search, or trained now."""
-    assert known is not None
-    features = known.inputs[0].numel()
-    if features > _WIDEST:
-        raise InvalidInput(
-            f"A density expert learns from pictures of at most {_WIDEST:,} numbers, got "
-            f"{features:,} in {search.data} as {search.net.name} sees it. Use l2 or tv."
-        )
-    options = search.priors["density"]
-    hidden, training = options.get("hidden", 64), PersistentDivergence(**_only(options, "epochs"))
-    asked = f"{digest(known.inputs)}, {hidden}, {training}, {seed}"
-    name = hashlib.blake2b(asked.encode(), digest_size=6).hexdigest()
-    path = folder / f"density-{name}.safetensors"
+    check_width(search, known)
+    training = Training.of(search, seed)
+    path = folder / f"density-{training.named(known)}.safetensors"
     if path.is_file():
         say(f"The density expert is there already: {path}")
         return GaussianBinaryRBM.load(path)
-    say(f"Training a density expert on {len(known.inputs):,} pictures of {search.data}.")
-    expert = GaussianBinaryRBM.fit(
-        known.inputs, hidden, training=training, seed=seed, progress=progress
-    )
+    expert = training.run(search, known, progress, say)
     folder.mkdir(parents=True, exist_ok=True)
     expert.save(path)
     return expert
+
+
+def check_width(search: Search, known: Known) -> None:
+    """A density expert learns from small pictures only."""
+    features = known.inputs[0].numel()
+    if features > WIDEST:
+        raise InvalidInput(
+            f"A density expert learns from pictures of at most {WIDEST:,} numbers, got "
+            f"{features:,} in {search.data} as {search.net.name} sees it. Use l2 or tv."
+        )
 
 
 def form_of(search: Search, known: Known | None) -> Parametrisation:
@@ -117,7 +154,7 @@ def form_of(search: Search, known: Known | None) -> Parametrisation:
         return Generator(
             made.decoder,
             made.code_shape,
-            prior=L2(search.priors["generator"].get("weight", 0.05)),
+            prior=L2(search.priors["generator"].get("weight", PRIOR_WEIGHTS["generator"])),
             encoder=None if search.start == "noise" else made.encoder,
         )
     if search.form == "pixels":

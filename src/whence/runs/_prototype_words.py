@@ -15,7 +15,8 @@ from whence.prototypes import Transformation as Change
 from whence.runs._study import Spec, read_spec
 from whence.zoo import Model
 
-PRIORS = ("l2", "tv", "density", "generator")
+# Prior -> its weight where none is given; of l2 and tv per (squared) share of the pixels' range.
+PRIOR_WEIGHTS = {"l2": 0.02, "tv": 0.002, "density": 1.0, "generator": 0.05}
 _KNOBS = {
     "l2": {"weight", "around"},
     "tv": {"weight", "power"},
@@ -33,7 +34,7 @@ def read_priors(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     for text in texts:
         if not text.strip():
             continue
-        name, options = _named(text, "prior", PRIORS)
+        name, options = _named(text, "prior", list(PRIOR_WEIGHTS))
         wrong = sorted(set(options) - _KNOBS[name])
         if wrong:
             raise InvalidInput(

@@ -15,7 +15,7 @@ from whence._text_explanation import TextExplanation
 from whence.errors import InvalidInput, WhenceError
 from whence.explainers import explain
 from whence.runs._explain import Answer, _conserves, _file, _is_done, _safely, _stamp
-from whence.runs._identified import identified, ledger_sums
+from whence.runs._identified import flow_record, identified, ledger_option, ledger_sums
 from whence.runs._question import Asked, asked_methods, find_class, in_words
 from whence.runs._text_subjects import TextSubject
 from whence.targets import Contrast, Highest, Logit, Span, Target, Token
@@ -140,9 +140,8 @@ def _write(
     inputs = _inputs(question, subject)
     model = question.net.module
     target, position = _aim(question, subject, inputs, model)
-    found = explain(
-        model, inputs, target, asked.kind, tokenizer=question.tokenizer, **asked.options
-    )
+    options = asked.options | ledger_option(asked.kind)
+    found = explain(model, inputs, target, asked.kind, tokenizer=question.tokenizer, **options)
     if not isinstance(found, TextExplanation):
         raise InvalidInput(f"{question.net.name} does not tell its tokens.")
     words = _in_words(question, subject, _top(question, found, position))
@@ -253,6 +252,7 @@ def _record(
         "conserves": None if ledger is None else _conserves(ledger),
         "ledger": None if ledger is None else ledger.to_rows(),
         "ledger_sums": ledger_sums(ledger),
+        "flow": flow_record(ledger),
         "notes": found.notes,
         "identity": identified(question.net, asked, question.composite, found, question.known),
         "rows": found.rows(),

@@ -9,14 +9,23 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from whence._identity import versions
+from whence.reports._page import STATIC, TEMPLATES
 from whence.serve._api_routes import router as what_there_is
+from whence.serve._compare_jobs import Jobs
+from whence.serve._compare_page import compare_page
+from whence.serve._compare_routes import compare_api
 from whence.serve._desk import Desk
 from whence.serve._errors import Errors
 from whence.serve._explain_routes import router as explaining
 from whence.serve._guard import Guard
 from whence.serve._image_page import image_page
+from whence.serve._inside_page import inside_page
+from whence.serve._inside_routes import router as looking_inside
 from whence.serve._pages import MENU, pages
+from whence.serve._prototype_routes import prototype_routes
 from whence.serve._settings import Settings
+from whence.serve._text_page import text_page
+from whence.serve._text_routes import router as language
 
 _HERE = Path(__file__).parent
 
@@ -48,11 +57,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.desk = desk
-    templates = Jinja2Templates(directory=_HERE / "templates")
+    templates = Jinja2Templates(directory=[_HERE / "templates", TEMPLATES])
     errors = Errors(templates, MENU)
     errors.install(app)
-    for router in (what_there_is, explaining, image_page(templates), pages(templates)):
+    jobs = Jobs(desk)
+    drawn_here = (image_page(templates), text_page(templates), compare_page(templates, jobs))
+    asked = (what_there_is, explaining, language, compare_api(jobs))
+    looks = (looking_inside, inside_page(templates))
+    for router in (*asked, *looks, *drawn_here, prototype_routes(templates), pages(templates)):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+    shared: list[str | tuple[str, str]] = [("whence.reports", STATIC.name)]
+    files = StaticFiles(directory=_HERE / "static", packages=shared)
+    app.mount("/static", files, name="static")
     app.add_middleware(Guard, settings=settings, answer=errors.answer)
     return app

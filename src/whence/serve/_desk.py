@@ -66,7 +66,7 @@ class Desk:
     def explain_text(self, asked: AskText, texts: Sequence[str]) -> TextAnswer:
         """The explanations of texts."""
         net = self.shelf.model(asked.model, "text")
-        return explain_texts(net, texts, self.question(net, asked))
+        return explain_texts(net, texts, self.question(net, asked), asked.without or ())
 
     def layer(self, asked: Any) -> str | None:
         """The layer that is asked for, of those that are offered."""

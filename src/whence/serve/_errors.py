@@ -50,14 +50,20 @@ class Errors:
 
 def wants_page(request: Request) -> bool:
     """Whether a person's browser waits for a page."""
-    path = request.scope["path"]
+    path = path_of(request)
     is_api = path.startswith("/api/") and path != "/api/docs"
     return not is_api and "text/html" in request.headers.get("accept", "")
 
 
 def up_from(request: Request) -> str:
     """The way from a page's folder to the root, so that links work below any prefix of a proxy."""
-    return "../" * max(request.scope["path"].count("/") - 1, 0)
+    return "../" * max(path_of(request).count("/") - 1, 0)
+
+
+def path_of(request: Request) -> str:
+    """The path below the prefix that a proxy gives the application."""
+    root = request.scope.get("app_root_path", request.scope.get("root_path", ""))
+    return request.scope["path"].removeprefix(root)
 
 
 def _framework(error: HTTPException) -> Problem:

@@ -66,15 +66,18 @@ async def image(desk: AtDesk, asked: Annotated[AskImage, Form(media_type=FORM)])
 @router.post("/text")
 async def text(desk: AtDesk, asked: AskText) -> TextAnswer:
     """Explain a text, or several."""
-    texts = _texts(desk, asked)
+    texts = texts_of(desk, asked)
     return await desk.work(lambda: desk.explain_text(asked, texts))
 
 
-def _texts(desk: Desk, asked: AskText) -> Sequence[str]:
+def texts_of(desk: Desk, asked: AskText) -> Sequence[str]:
+    """The texts of a request, within the limits."""
     if (asked.text is None) == (asked.texts is None):
         raise Problem("bad_field", "Send `text` or `texts`, one of the two.")
     texts = asked.texts if asked.text is None else [asked.text]
     limits = desk.settings.limits
+    if asked.without and asked.text is None:
+        raise Problem("bad_field", "`without` goes with one `text`.")
     if not texts:
         raise Problem("empty_text", "There are no texts.")
     if len(texts) > limits.texts:

@@ -16,6 +16,7 @@ from whence.explainers import explain
 from whence.serve._problem import Problem
 from whence.serve._question import Asked, book_of, class_scores, scores_of, target_of
 from whence.serve._schemas import Answer, Numbers, TextAnswer, TextItem
+from whence.serve._text_reading import read
 from whence.zoo import ImageInput, Model
 
 
@@ -23,8 +24,12 @@ def explain_picture(
     net: Model, picture: Image.Image | Tensor, asked: Asked, *, depth: str | None = None
 ) -> Answer:
     """The explanation of one picture: Pillow's, or floats in 0..1, (channels, height, width)."""
+    return explain_input(net, _prepared(net, picture), asked, depth=depth)
+
+
+def explain_input(net: Model, inputs: Tensor, asked: Asked, *, depth: str | None = None) -> Answer:
+    """The explanation of one input, (1, channels, height, width), as the model takes it."""
     began = time.perf_counter()
-    inputs = _prepared(net, picture)
     taps = {} if depth is None else {"taps": [depth]}
     found = _explained(net, inputs, asked, taps)
     scores = scores_of(found.output)
@@ -42,45 +47,50 @@ def explain_picture(
         relevance=Numbers.of(shown),
         positive=float(shown[shown > 0].sum()),
         negative=float(shown[shown < 0].sum()),
-        picture=Numbers.of(_frame(net, inputs)),
+        picture=Numbers.of(frame_of(net, inputs)),
         **book_of(found.ledger),
         notes=list(found.notes),
         seconds=time.perf_counter() - began,
     )
 
 
-def explain_texts(net: Model, texts: Sequence[str], asked: Asked) -> TextAnswer:
-    """The explanations of texts, one after the other."""
+def explain_texts(
+    net: Model, texts: Sequence[str], asked: Asked, without: Sequence[int] = ()
+) -> TextAnswer:
+    """The explanations of texts, one after the other, each without the words of these numbers."""
     began = time.perf_counter()
-    items = [_text_item(net, text, asked) for text in texts]
+    items = [_text_item(net, text, asked, without) for text in texts]
     seconds = time.perf_counter() - began
     return TextAnswer(model=net.name, **asked.facts, texts=items, seconds=seconds)
 
 
-def _text_item(net: Model, text: str, asked: Asked) -> TextItem:
-    try:
-        inputs = net.preprocess(text)
-    except WhenceError as error:
-        raise Problem("empty_text", f"There is no word in {text[:40]!r}.") from error
-    found = _explained(net, inputs, asked, {})
+def _text_item(net: Model, text: str, asked: Asked, without: Sequence[int]) -> TextItem:
+    reading = read(net, text, without)
+    found = _explained(net, reading.inputs, asked, {})
     if not isinstance(found, TextExplanation):
         raise Problem("not_explained", f"{net.name} does not tell its words.")
     scores = scores_of(found.output)
     target, against = target_of(net, scores, asked)
-    R = found.word_relevance[0].double()
+    R, apart = found.word_relevance[0].double(), found.special_relevance[0].double()
     _check_finite(R)
+    values = iter(R.tolist())
+    deleted = set(reading.deleted)
     return TextItem(
         text=text,
         target=target,
         against=against,
         score=float(found.score[0]),
         classes=class_scores(net, scores, asked),
-        words=found.words[0],
-        relevance=R.tolist(),
+        words=reading.words,
+        relevance=[None if k in deleted else next(values) for k in range(len(reading.words))],
+        deleted=reading.deleted,
+        unknown=reading.unknown,
+        specials=found.specials[0],
+        special_relevance=apart.tolist(),
         positive=float(R.clamp(min=0).sum()),
         negative=float(R.clamp(max=0).sum()),
         **book_of(found.ledger),
-        notes=list(found.notes),
+        notes=[*reading.notes, *found.notes],
     )
 
 
@@ -116,7 +126,7 @@ def _check_finite(R: Tensor) -> None:
         raise Problem("not_explained", "The relevance is not finite for this input.")
 
 
-def _frame(net: Model, inputs: Tensor) -> np.ndarray:
+def frame_of(net: Model, inputs: Tensor) -> np.ndarray:
     """What the model sees in 0..1: (height, width), or (height, width, 3)."""
     assert net.low is not None
     assert net.high is not None

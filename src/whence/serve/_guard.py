@@ -26,7 +26,8 @@ _HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Nobody else is told. With "no-referrer" browsers would send forms with no origin.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -60,13 +61,14 @@ class Guard:
         if scope["type"] != "http":  # there are no web sockets here
             await send({"type": "websocket.close", "code": 1008})
             return
+        scope = placed(scope, self._settings.prefix)
         out = _Outgoing(send, scope["path"])
         request = Request(scope)
         try:
             self._check(request)
-            opened = self._opened(request)
-            if opened is not None:
-                await opened(scope, receive, out)
+            moved = _moved(request) or self._opened(request)
+            if moved is not None:
+                await moved(scope, receive, out)
                 return
             await self._app(scope, self._counted(receive), out)
         except Problem as problem:
@@ -145,7 +147,8 @@ class Guard:
         ]
         last = request.url.path.rsplit("/", 1)[-1] or "."
         response = RedirectResponse(last + ("?" + urlencode(rest) if rest else ""), 303)
-        response.set_cookie(COOKIE, self._cookie, httponly=True, samesite="strict", path="/")
+        path = request.scope.get("root_path", "") + "/"
+        response.set_cookie(COOKIE, self._cookie, httponly=True, samesite="strict", path=path)
         return response
 
     def _counted(self, receive: Receive) -> Receive:
@@ -184,6 +187,29 @@ class _Outgoing:
                 "Cache-Control", "no-cache" if "/static/" in self._path else "no-store"
             )
         await self._send(message)
+
+
+def placed(scope: Scope, prefix: str) -> Scope:
+    """The scope with the path as ASGI has it: the prefix in it once.
+
+    A proxy may have cut the prefix off or not, and the ASGI server may have put it in again.
+    """
+    root = scope.get("root_path", "").rstrip("/") or prefix
+    if not root:
+        return scope
+    path = scope["path"]
+    for _ in range(2):
+        if path == root or path.startswith(root + "/"):
+            path = path[len(root) :]
+    return {**scope, "root_path": root, "path": root + path}
+
+
+def _moved(request: Request) -> Response | None:
+    """For the prefix without a slash behind it: the way to the page below it."""
+    root, query = request.scope.get("root_path", ""), request.url.query
+    if not root or request.scope["path"] != root or request.method not in _SAFE:
+        return None
+    return RedirectResponse(root.rsplit("/", 1)[-1] + "/" + (f"?{query}" if query else ""), 307)
 
 
 def _fingerprint(token: str) -> str:

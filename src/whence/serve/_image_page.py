@@ -1,7 +1,6 @@
 """The page "Image", which also works without JavaScript: a form, and its answer drawn here."""
 
 import base64
-import io
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from whence import runs, viz
+from whence.reports._page import Picture, Table
 from whence.serve._desk import AtDesk, Desk
 from whence.serve._errors import up_from
 from whence.serve._explain_routes import AskImage
@@ -95,24 +95,31 @@ def _drawn(answer: Answer) -> dict[str, Any]:
     relevance, picture = _array(answer.relevance), _array(answer.picture)
     is_drawing = picture.ndim == 2
     draw = viz.heatmap if is_drawing else viz.overlay
-    buffer = io.BytesIO()
     sizes = np.abs(relevance[relevance != 0])
     scale = float(np.quantile(sizes, _FULL)) if sizes.size else None
-    draw(relevance, picture, scale=scale, size=448).save(buffer, "PNG")
+    drawn = draw(relevance, picture, scale=scale, size=448)
     what = answer.target.name
     if answer.against is not None:
         what += f" rather than {answer.against.name}"
+    text = (
+        f"The score for {what} is {answer.score:.4g}. "
+        f"Evidence for it: {answer.positive:+.4g}. Against it: {answer.negative:.4g}."
+    )
     return {
         "what": what,
-        "picture": "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(),
-        "text": (
-            f"The score for {what} is {answer.score:.4g}. "
-            f"Evidence for it: {answer.positive:+.4g}. Against it: {answer.negative:.4g}."
-        ),
+        "picture": Picture.of(drawn, text),
+        "text": text,
         "verdict": answer.verdict,
+        "holds": {True: "yes", False: "no", None: "none"}[answer.conserves],
         "notes": answer.notes,
-        "classes": sorted(answer.classes, key=lambda each: -each.score)[:10],
+        "classes": _best(answer),
     }
+
+
+def _best(answer: Answer) -> Table:
+    best = sorted(answer.classes, key=lambda each: -each.score)[:10]
+    rows = [(each.name, f"{each.score:.4g}", f"{each.probability:.1%}") for each in best]
+    return Table(("class", "score", "share in the softmax"), rows, "Highest scores")
 
 
 def _array(numbers: Numbers) -> np.ndarray:

@@ -30,6 +30,10 @@ class Page:
 PAGES = (
     Page("digit", "", "Draw a digit"),
     Page("image", "image", "Image"),
+    Page("text", "text", "Text"),
+    Page("compare", "compare", "Compare"),
+    Page("prototypes", "prototypes", "Prototypes"),
+    Page("inside", "inside", "Inside"),
 )
 ABOUT = Page("about", "about", "About")
 DOCS = Page("docs", "api/docs", "The JSON API")
@@ -138,6 +142,21 @@ def _type(schema: dict[str, Any]) -> str:
 _EXAMPLES: dict[str, dict[str, Any]] = {
     "/api/explain/digit": {"pixels": "BASE64", "target": 3, "against": 9},
     "/api/explain/text": {"text": "A warm and clever film."},
+    "/api/inside": {"sample": "digits-36", "target": 3},
+    "/api/continue": {"model": "MODEL", "text": "The capital of France is"},
+    "/api/prototypes": {"classes": [3], "prior": "generator", "ticket": "my-search"},
+    "/api/prototypes/stop": {"ticket": "my-search"},
+    "/api/explain/input": {
+        "model": "digits-cnn",
+        "input": {"shape": [1, 32, 32], "data": "BASE64"},
+    },
+    "/api/explain/continuation": {"model": "MODEL", "text": "The capital of France is"},
+}
+_ASKED = {
+    "/api/methods": "?model=digits-cnn",
+    "/api/samples": "?model=digits-cnn",
+    "/api/prototypes/choices": "?model=digits-cnn",
+    "/api/prototypes/progress": "?ticket=my-search",
 }
 
 
@@ -149,6 +168,6 @@ def _example(verb: str, path: str, kind: str | None) -> str:
     if verb == "post":
         body = json.dumps(_EXAMPLES.get(path, {}))
         return f"curl {address} -H 'Content-Type: application/json' -d '{body}'"
-    return f"curl {address}".replace("{model}/{name}", "digits-cnn/digits-36") + (
-        "?model=digits-cnn" if path in ("/api/methods", "/api/samples") else ""
+    return f"curl {address}".replace("{model}/{name}", "digits-cnn/digits-36") + _ASKED.get(
+        path, ""
     )

@@ -23,6 +23,24 @@ TEXTS = {
     "mixed": "The story is thin, but the actors are wonderful and the music is a joy.",
     "negation": "This is not a good film, although it tries very hard to be one.",
 }
+MESSAGES = {
+    "orbit": "The shuttle reached its orbit after the second burn, and the launch crew at NASA "
+    "watched the moon rise behind the station.",
+    "engine": "My car needs a new clutch, and the dealer says the engine oil was never changed.",
+    "doctor": "The doctor found no infection, but the patient still had a fever and took the drug.",
+}
+BEGINNINGS = {
+    "capital": "The capital of France is",
+    "counting": "One, two, three, four,",
+    "story": "Once upon a time there was a small dog. The dog",
+}
+
+
+def texts_for(entry: ModelEntry) -> dict[str, str]:
+    """Texts to start from, by name: for language models beginnings, else what a model may judge."""
+    if entry.kind == "language":
+        return BEGINNINGS
+    return MESSAGES if "sci.space" in entry.classes else TEXTS
 
 
 class Samples:
@@ -36,7 +54,7 @@ class Samples:
     def names(self, entry: ModelEntry) -> dict[str, str | None]:
         """The names of a model's samples, with their true classes where they are known."""
         if entry.kind in ("text", "language"):
-            return dict.fromkeys(TEXTS)
+            return dict.fromkeys(texts_for(entry))
         pictures = self._pictures(entry)
         return {
             name: None if item.label is None else entry.classes[item.label]
@@ -52,8 +70,8 @@ class Samples:
 
     def content(self, entry: ModelEntry, name: str) -> tuple[bytes, str]:
         """A sample as bytes with its media type: a PNG, or text."""
-        if entry.kind in ("text", "language") and name in TEXTS:
-            return TEXTS[name].encode(), "text/plain; charset=utf-8"
+        if entry.kind in ("text", "language") and name in texts_for(entry):
+            return texts_for(entry)[name].encode(), "text/plain; charset=utf-8"
         return as_png(self.picture(entry, name)), "image/png"
 
     def _pictures(self, entry: ModelEntry) -> dict[str, Item]:

@@ -23,6 +23,7 @@ IN_WORDS = {
     "sample": "a name from api/samples, in place of a file",
     "text": "one text",
     "texts": "several texts, in place of one",
+    "without": "numbers of words of `text`, from 0, that the model does not get to read",
 }
 
 
@@ -60,6 +61,7 @@ class AskText(Ask):
     model: Name = "sst-lstm"
     text: StrictStr | None = None
     texts: list[StrictStr] | None = None
+    without: list[Annotated[StrictInt, Field(ge=0)]] | None = None
     method: Name = "lrp"
     composite: Name | None = None
     target: Class | None = None
@@ -133,7 +135,12 @@ class Answer(BaseModel):
 
 
 class TextItem(BaseModel):
-    """The explanation of one text: its words and their relevance."""
+    """The explanation of one text: its words and their relevance.
+
+    deleted: numbers of the words that were left out; their relevance is null. unknown: numbers of
+    words that the model takes for one and the same unknown word. specials: tokens that are no
+    words, whose relevance is told apart. positive, negative: the sums of the words for and against.
+    """
 
     text: str
     target: ClassName
@@ -141,7 +148,11 @@ class TextItem(BaseModel):
     score: float
     classes: list[ClassScore]
     words: list[str]
-    relevance: list[float]
+    relevance: list[float | None]
+    deleted: list[int]
+    unknown: list[int]
+    specials: list[str]
+    special_relevance: list[float]
     positive: float
     negative: float
     verdict: str | None

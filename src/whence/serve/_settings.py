@@ -1,9 +1,14 @@
 """What the operator of a server decides, with the defaults of a desk: one machine, one person."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from whence.errors import InvalidInput
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_PREFIX = re.compile(r"(/[\w.~-]+)+", re.ASCII)
+_OWN = tuple("about api compare image inside openapi.json prototypes static text".split())
 
 
 @dataclass(frozen=True)
@@ -14,7 +19,7 @@ class Limits:
     drawing, and the longest side of a picture. text: characters of one text. texts: in one request.
     seconds: of run time. running: explanations at once; waiting: requests that may queue for one
     (more get "busy"). lost: runs past their time that may still occupy a thread. models: kept
-    loaded.
+    loaded. comparisons: under way at once.
     """
 
     body: int = 12 * 2**20
@@ -27,6 +32,7 @@ class Limits:
     waiting: int = 32
     lost: int = 4
     models: int = 6
+    comparisons: int = 4
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,11 @@ class Settings:
     host, port: where it listens; port 0 is any free one. token: a word that every request must
     show; None for none. root: the folder with data and weights, else $WHENCE_DATA. models: names or
     folders offered beside those of the package and the data folder, by the operator only. hosts:
-    further names by which browsers reach the server, such as that of a proxy.
+    further names by which browsers reach the server, such as that of a proxy. prefix: the path
+    below which a proxy shows the application, such as "/whence"; whether the proxy cuts it off or
+    not is all the same. It must not be an address of the application, such as "/api".
+
+    Raises `InvalidInput` for a prefix of another form.
     """
 
     host: str = "127.0.0.1"
@@ -45,7 +55,16 @@ class Settings:
     root: Path | None = None
     models: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    prefix: str = ""
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        first = self.prefix.split("/")[1:2]
+        if self.prefix and (not _PREFIX.fullmatch(self.prefix) or first[0] in _OWN):
+            raise InvalidInput(
+                "A prefix must be a path such as /whence, without a slash at its end, and none of "
+                f"the application's own addresses ({', '.join(_OWN)}), got {self.prefix!r}."
+            )
 
     @property
     def is_local(self) -> bool:

@@ -1,5 +1,6 @@
 """The models that are offered, each by a name from a list; loaded when asked for, few kept."""
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,8 +18,9 @@ from whence.serve._problem import Problem
 from whence.serve._schemas import Kind, ModelEntry
 from whence.serve._settings import Settings
 from whence.zoo import ImageInput, Model, TextInput
+from whence.zoo._cached import cached_models
 
-_ON_DEMAND = ("newsgroups-",)  # trained when first loaded: only if the operator names them
+_LOG = logging.getLogger("whence.serve")
 _STOPS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 _MOST_LAYERS = 60
 _LEARNED_FROM = 500  # pictures: the first who asks waits for them
@@ -28,7 +30,8 @@ class Shelf:
     """Offered names, and the models themselves: at most `limits.models` are kept loaded.
 
     What is asked for is looked up among the offered names and is never taken as a path. Offered
-    are the zoo's models of pictures and texts whose files are present, and what the operator named.
+    are the zoo's models of pictures and texts whose files are present, those of torchvision and
+    timm whose weights are on this machine, and what the operator named. No request fetches weights.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -38,6 +41,7 @@ class Shelf:
         self._learning = threading.Lock()  # takes seconds, in which others still get their models
         self._entries: dict[str, ModelEntry] | None = None
         self._sources: dict[str, str] = {}
+        self._files: dict[str, Path] = {}  # weights of torchvision and timm
         self._loaded: OrderedDict[str, Model] = OrderedDict()
         self._patterns: OrderedDict[str, Patterns] = OrderedDict()
 
@@ -53,7 +57,7 @@ class Shelf:
         """What is known of an offered model, of one of these kinds if any are given."""
         found = self.entries.get(name)
         if found is None:
-            raise Problem("unknown_model", f"There is no model {name[:60]!r} here.")
+            raise Problem("unknown_model", _absent(name))
         if kinds and found.kind not in kinds:
             wanted = " or ".join(kinds)
             raise Problem("wrong_kind", f"{name} is a model of kind {found.kind}, not {wanted}.")
@@ -96,30 +100,40 @@ class Shelf:
             raise Problem("not_available", f"{name} cannot be loaded now.") from error
 
     def _root_of(self, name: str) -> Path | None:
+        if name in self._files:
+            return self._files[name]
         return self._root if self._sources[name] == name and _is_plain(name) else None
 
     def _survey(self) -> dict[str, ModelEntry]:
         found = {}
         for entry in zoo.names():
-            on_demand = entry.name.startswith(_ON_DEMAND)
-            if entry.kind == "model" and _is_plain(entry.name) and not on_demand:
-                self._sources[entry.name] = entry.name
-                try:
-                    net = zoo.model(entry.name, self._root)
-                except WhenceError:  # its files are not here: not offered
-                    continue
-                found |= _entry(entry.name, entry.description, net)
+            if entry.kind == "model" and _is_plain(entry.name):
+                found |= self._seen(entry.name, entry.description)
+        for name, file in cached_models().items():
+            if name not in self._named:
+                self._files[name] = file
+                found |= self._seen(name, f"{name}, its weights found on this machine")
         for source in self._named:
             name = Path(source).name if Path(source).is_dir() else source
             self._sources[name] = source
             net = zoo.model(source, self._root_of(name))  # an error ends the start, with its reason
             made = _entry(name, f"{name}, named by the operator", net)
             if not made:
-                raise InvalidInput(f"{source} takes neither pictures nor texts.")
+                raise InvalidInput(_unfit(source, net))
             found |= made
         if not found:
             raise NotAvailable("There is no model to offer. Name one with --model.")
         return found
+
+    def _seen(self, name: str, title: str) -> dict[str, ModelEntry]:
+        """The entry of a model, if its files are here and fit."""
+        self._sources[name] = name
+        try:
+            return _entry(name, title, zoo.model(name, self._root_of(name)))
+        except (WhenceError, RuntimeError) as error:  # RuntimeError: weights of another model
+            if name in self._files:
+                _LOG.warning("%s is not offered: %s", name, error)
+            return {}
 
 
 def kind_of(net: Model) -> Kind | None:
@@ -148,6 +162,24 @@ def _entry(name: str, title: str, net: Model) -> dict[str, ModelEntry]:
         layers=layers[:_MOST_LAYERS] if kind in ("digits", "image") else [],
     )
     return {name: made}
+
+
+def _unfit(source: str, net: Model) -> str:
+    what = f", got {net.preprocess.task}" if isinstance(net.preprocess, TextInput) else ""
+    return (
+        f"A model to offer must classify pictures or texts, or be a causal language model{what}: "
+        f"{source}. `whence explain` takes other models of texts too."
+    )
+
+
+def _absent(name: str) -> str:
+    told = f"There is no model {name[:60]!r} here."
+    if not name.startswith(("torchvision:", "timm:")):
+        return told
+    return (
+        f"{told} Of torchvision and timm only those are offered whose weights are on the server, "
+        "with the package installed, or that its operator names with --model; none is fetched."
+    )
 
 
 def _is_plain(name: str) -> bool:

@@ -12,7 +12,7 @@ the loaders of torchvision, timm and transformers.
 
 from whence.zoo._dataset import Box, Dataset, Item
 from whence.zoo._datasets import dataset
-from whence.zoo._generators import Autoencoder, generator
+from whence.zoo._generators import Autoencoder, generator, generators
 from whence.zoo._image_input import ImageInput
 from whence.zoo._model import Model
 from whence.zoo._models import data_of, model
@@ -45,6 +45,7 @@ __all__ = [
     "data_of",
     "dataset",
     "generator",
+    "generators",
     "load_image",
     "model",
     "names",

@@ -15,6 +15,7 @@ from whence.errors import InvalidInput, NotAvailable
 from whence.zoo._checksum import verify
 
 ENVIRONMENT = "WHENCE_DATA"
+_INSTALLED_AS = {"sklearn": "scikit-learn"}  # where the names differ
 
 
 def data_folder(root: str | Path | None, what: str) -> Path:
@@ -79,8 +80,10 @@ def optional(package: str, what: str) -> Any:
         module: ModuleType = importlib.import_module(package)
     # A torchvision built for another torch raises RuntimeError when it is imported.
     except (ImportError, RuntimeError) as error:
+        top = package.partition(".")[0]
+        name = _INSTALLED_AS.get(top, top)
         raise NotAvailable(
-            f"{what} needs the package {package}, which cannot be imported ({error}). "
-            f"Run: pip install {package}"
+            f"{what} needs the package {name}, which cannot be imported ({error}). "
+            f"Run: pip install {name}"
         ) from error
     return module

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from whence.errors import InvalidInput
 from whence.zoo._datasets import unknown
 from whence.zoo._digits import DIGITS_INPUT, WEIGHTS
+from whence.zoo._model import Model
 from whence.zoo._vae import VAE
 
 
@@ -42,6 +43,10 @@ class Autoencoder:
         codes, inputs = (" x ".join(map(str, s)) for s in (self.code_shape, self.input_shape))
         return f"Autoencoder({self.name!r}, codes of {codes} -> inputs of {inputs})"
 
+    def fits(self, model: Model) -> bool:
+        """Whether it makes what a model takes: pictures of that shape, prepared alike."""
+        return self.input_shape == model.input_shape and self.preprocess == model.preprocess
+
 
 def digits_vae(root: str | Path | None = None) -> Autoencoder:
     """The autoencoder of 8 x 8 digits that ships, as the digits nets see them. `root` is not
@@ -69,6 +74,16 @@ GENERATORS: dict[str, tuple[str, Callable[[str | Path | None], Autoencoder]]] = 
         digits_vae,
     )
 }
+
+
+def generators() -> tuple[str, ...]:
+    """The names of all generators.
+
+    >>> import whence.zoo
+    >>> whence.zoo.generators()
+    ('digits-vae',)
+    """
+    return tuple(GENERATORS)
 
 
 def generator(name: str, root: str | Path | None = None) -> Autoencoder:

@@ -85,9 +85,15 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     place = Path(path).expanduser()
     if not place.is_file():
         raise NotAvailable(f"there is no file of weights {place}. Check root=.")
-    if place.suffix == ".safetensors":
-        return load_file(place)
-    return torch.load(place, map_location="cpu", weights_only=True)
+    try:
+        if place.suffix == ".safetensors":
+            return load_file(place)
+        return torch.load(place, map_location="cpu", weights_only=True)
+    except Exception as error:  # of broken bytes the readers raise whatever they meet
+        raise InvalidInput(
+            f"{place} must hold tensors as torch or safetensors save them, and cannot be read "
+            f"({str(error)[:200]}). Fetch it again."
+        ) from error
 
 
 def no_download(what: str, error: Exception) -> NotAvailable:

@@ -188,7 +188,11 @@ export function cursor(canvas, shape, show) {
   };
   canvas.addEventListener("pointermove", point);
   canvas.addEventListener("pointerdown", point);
-  canvas.addEventListener("pointerleave", () => { spot = null; show(null); });
+  canvas.addEventListener("pointerleave", ({ pointerType }) => {
+    if (pointerType === "touch") return; // a lifted finger leaves what it pointed at
+    spot = null;
+    show(null);
+  });
   canvas.addEventListener("blur", () => { spot = null; show(null); });
   canvas.addEventListener("keydown", (event) => {
     const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };

@@ -4,6 +4,7 @@ import { COLOURS, cursor, largest, legend, mark, onScheme, paint, suited } from 
 import {
   $, bars, complain, download, element, fill, methods, sentence, short, signed, tell, unpack,
 } from "./page.js";
+import { npz } from "./npz.js";
 import { svg } from "./svg.js";
 
 const state = { model: null, file: null, sample: null, raw: null, answer: null };
@@ -135,6 +136,15 @@ const SAVES = {
     const rows = Array.from({ length: height }, (_, row) =>
       Array.from(values.subarray(row * width, (row + 1) * width), nineDigits).join(","));
     save(new Blob([rows.join("\n") + "\n"], { type: "text/csv" }));
+  },
+  npz: (save) => {
+    const { map: { height, width, values, picture }, classes } = state.answer;
+    save(npz({
+      relevance: { shape: [height, width], values },
+      ...(picture && { picture }),
+      classes: { shape: [classes.length], values: Int32Array.from(classes, ({ index }) => index) },
+      scores: { shape: [classes.length], values: Float32Array.from(classes, ({ score }) => score) },
+    }));
   },
   json: (save) => save(new Blob([JSON.stringify(state.raw)], { type: "application/json" })),
 };

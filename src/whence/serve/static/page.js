@@ -113,11 +113,11 @@ export function plain({ ledger, score, decomposes, depth, map }) {
     (lost.length ? `; ${lost.join(", ")}.` : "; nothing was lost on the way.");
 }
 
-export function tell(box, answer) {
+export function tell(box, answer, text = sentence(answer)) {
   const state = answer.conserves === null ? "none" : answer.conserves ? "yes" : "no";
   const failed = state === "no" ? " The book does not balance: read this map with care." : "";
   box.replaceChildren(
-    element("p", { className: "sentence", textContent: sentence(answer) }),
+    element("p", { className: "sentence", textContent: text }),
     element("p", {
       className: "verdict soft", data: { holds: state }, title: answer.verdict ?? "",
       textContent: plain(answer) + failed,

@@ -3,8 +3,10 @@
 The canvas shows what the files of whence.viz show, pixel by pixel.
 """
 
+import base64
+import io
 import re
-import shutil
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,10 +17,6 @@ from PIL import Image
 from whence import viz
 from whence.serve._schemas import Numbers
 
-sync = pytest.importorskip("playwright.sync_api", reason="needs: pip install playwright")
-CHROMIUM = shutil.which("chromium")
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync
---disable-background-networking --disable-component-update""".split()
 R = np.random.default_rng(0).normal(size=(9, 7)).astype(np.float32)
 R[0, :5] = [0, 2, -2, 1.5 / 128, -2.5 / 128]  # zero, the ends, and halves between two steps
 SEEN = np.random.default_rng(1).uniform(size=(9, 7)).astype(np.float32)
@@ -36,15 +34,12 @@ ASK = """async ([call, values, picture, options]) => {
 
 
 @pytest.fixture(scope="module")
-def page(address: str) -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium")
-    with sync.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        shown = browser.new_page()
-        shown.goto(address)
-        yield shown
-        browser.close()
+def page(browser: Any, address: str) -> Iterator[Any]:
+    context = browser.new_context()
+    shown = context.new_page()
+    shown.goto(address)
+    yield shown
+    context.close()
 
 
 def painted(page: Any, call: str, picture: np.ndarray | None = None, **options: Any) -> np.ndarray:
@@ -108,6 +103,31 @@ def test_an_svg_has_the_same_colours(page: Any) -> None:
 
     np.testing.assert_array_equal(found.reshape(9, 7, 3), viz.colourise(R, scale=2.0))
     assert "<title>5 &#60; 6 &#38; more</title>" in text
+
+
+def test_a_file_of_numbers_is_read_by_numpy_without_pickles(page: Any) -> None:
+    sent = page.evaluate(
+        """async (values) => {
+          const { npz } = await import("./static/npz.js");
+          const { base64 } = await import("./static/api.js");
+          const file = npz({
+            relevance: { shape: [9, 7], values: Float32Array.from(values) },
+            "größe": { shape: [3], values: Int32Array.of(-1, 0, 2147483647) },
+            part: { shape: [2], values: Float32Array.of(1, 2, 3, 4).subarray(1, 3) },
+          });
+          return base64(new Uint8Array(await file.arrayBuffer()));
+        }""",
+        R.ravel().tolist(),
+    )
+    file = io.BytesIO(base64.b64decode(sent))
+    held = np.load(file, allow_pickle=False)
+
+    assert zipfile.ZipFile(file).testzip() is None  # every checksum agrees
+    assert list(held) == ["relevance", "größe", "part"]
+    np.testing.assert_array_equal(held["relevance"], R)
+    np.testing.assert_array_equal(held["größe"], np.array([-1, 0, 2147483647], np.int32))
+    np.testing.assert_array_equal(held["part"], np.array([2, 3], np.float32))
+    assert [held[name].dtype.str for name in held] == ["<f4", "<i4", "<f4"]
 
 
 def test_numbers_arrive_as_they_were_sent(page: Any) -> None:
@@ -189,27 +209,3 @@ def test_the_ledger_is_said_in_words(page: Any, lost: Any, score: float, words: 
     )
 
     assert found == words
-
-
-def test_the_form_works_without_scripts(page: Any, address: str) -> None:
-    context = page.context.browser.new_context(java_script_enabled=False)
-    plain = context.new_page()
-    plain.goto(f"{address}image?model=digits-cnn")
-    plain.fill("#target", "3")
-    plain.click("#go")
-    shown = plain.inner_text("#plain-title"), plain.get_attribute("#plain img", "alt")
-    context.close()
-
-    assert shown[0] == "Why 3?"
-    assert shown[1].startswith("The score for 3 is ")
-
-
-def test_the_home_page_says_that_drawing_needs_scripts(page: Any, address: str) -> None:
-    context = page.context.browser.new_context(java_script_enabled=False)
-    plain = context.new_page()
-    plain.goto(address)
-    text = plain.inner_text("main")
-    context.close()
-
-    assert "Drawing needs JavaScript." in text
-    assert "Eraser" not in text

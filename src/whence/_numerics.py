@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_BLOCK = 1 << 17  # elements of one block: large enough for two threads, small enough for the cache
+_BLOCK = 1 << 17  # elements of one block for each thread: small enough for its cache
+_MOST_THREADS = 8  # that share a block; more have little to do on tensors of this size
 _plain = [False]
 
 
@@ -98,21 +99,27 @@ def _as_rows(tensor: Tensor, first: Tensor) -> Tensor:
 
 
 def _at_once(rows: Tensor) -> bool:
-    small = rows.numel() < 8 * _BLOCK
+    small = rows.numel() < 8 * _block()
     return small or _plain[0] or torch.is_grad_enabled() or rows.device.type != "cpu"
 
 
 def _blocks(rows: Tensor) -> Iterator[tuple[slice, slice]]:
     """Parts of long rows one after the other, or several short rows together."""
     count, length = rows.shape
-    if length < _BLOCK:
-        step = max(1, _BLOCK // length)
+    block = _block()
+    if length < block:
+        step = max(1, block // length)
         for begin in range(0, count, step):
             yield slice(begin, begin + step), slice(0, length)
         return
     for row in range(count):
-        for begin in range(0, length, _BLOCK):
-            yield slice(row, row + 1), slice(begin, begin + _BLOCK)
+        for begin in range(0, length, block):
+            yield slice(row, row + 1), slice(begin, begin + block)
+
+
+def _block() -> int:
+    """How many elements are worked on at once."""
+    return _BLOCK * min(torch.get_num_threads(), _MOST_THREADS)
 
 
 def _cut(tensor: Tensor, part: slice, within: slice) -> Tensor:
@@ -123,6 +130,6 @@ def _cut(tensor: Tensor, part: slice, within: slice) -> Tensor:
 
 def _per_row(rows: Tensor, sums: list[Tensor]) -> Tensor:
     """One number for each row from the sums of the blocks, which come in the order of the rows."""
-    if rows.shape[1] < _BLOCK:
+    if rows.shape[1] < _block():
         return torch.cat(sums)
     return torch.cat(sums).view(len(rows), -1).sum(1)

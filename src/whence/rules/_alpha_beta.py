@@ -77,8 +77,15 @@ class ZPlus(Rule):
 def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[Message | None]:
     """The common body of these rules: s+ = alpha R / z+, s- = -beta R / z-, and back."""
     sides = Sides(linear, biased=policy != "zero")
-    s_plus, s_minus = _kept_share(linear, sides, alpha, beta), None
-    if s_plus is None:
+    s_minus = None
+    name = f"{alpha} z / z+ {sides.biased}"
+    shared = linear.context.retain or name in linear.op.cache  # by several targets
+    if shared and not beta and sides.never_empty and linear.pair and not torch.is_grad_enabled():
+        c, z = linear.pair
+        # z+ is not kept beside the ratio, which is all that is needed of it
+        ratio = linear.keep(name, lambda: _ratio(z, sides.make_plus(), alpha))
+        s_plus = _weighed(linear, c, z, ratio)
+    else:
         s_plus = _share(linear, sides.plus, alpha, never_empty=sides.never_empty)
     if beta:
         s_minus = _share(linear, sides.minus, -beta, never_empty=sides.solid)
@@ -93,34 +100,23 @@ def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[M
     return [sent]
 
 
-def _kept_share(linear: Linear, sides: Sides, alpha: float, beta: float) -> Tensor | None:
-    """s+ = c (z / z+) with the ratio that several targets over one tape share, for z+ alone; None
-    if there is one target only, or z+ is zero somewhere relevance may arrive."""
-    pair, gated = linear.pair, linear.message.gate is not None
-    name = f"ratio {sides.biased} {gated}"
-    shared = linear.context.retain or name in linear.op.cache
-    if beta or pair is None or not shared or linear.context.frozen or torch.is_grad_enabled():
-        return None
-    c, z = pair
-
-    def make() -> Tensor | None:
-        side = sides.make_plus()  # not kept beside the ratio, which is all that is needed of it
-        if not (sides.never_empty or one_signed(side)):
-            return None
-        return _divided(z, side.clamp(min=torch.finfo(side.dtype).tiny), alpha, None)
-
-    ratio = linear.keep(name, make)
-    if ratio is None:
-        return None
+def _weighed(linear: Linear, c: Tensor, z: Tensor, ratio: Tensor) -> Tensor:
+    """s+ = c (alpha z / z+)."""
     if not linear.counting:
         return c * ratio
-    s, arrived = streamed(_times, c, ratio, z, write=True)
+    s, arrived = streamed(_times, c, z, ratio, write=True)
     linear.arrived(arrived)
     return s
 
 
-def _times(c: Tensor, ratio: Tensor, z: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
+def _times(c: Tensor, z: Tensor, ratio: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
     return torch.mul(c, ratio, out=out), dot(c, z)
+
+
+def _ratio(z: Tensor, t: Tensor, part: float) -> Tensor:
+    """part z / t."""
+    t = _safe(t, part)
+    return _divided(z, t, part, t)
 
 
 def _share(linear: Linear, side: Tensor, part: float, *, never_empty: bool) -> Tensor:
@@ -145,8 +141,7 @@ def shared_out(linear: Linear, total: Tensor, part: float = 1.0, *, never_empty:
     def function(c: Tensor, z: Tensor, t: Tensor, out: Tensor | None) -> tuple[Tensor, ...]:
         R = c * z
         if never_empty:
-            tiny = torch.finfo(t.dtype).tiny
-            s = _divided(R, t.clamp(min=tiny) if part > 0 else t.clamp(max=-tiny), part, out)
+            s = _divided(R, _safe(t, part), part, out)
             return (s, R.sum(1)) if counting else (s,)
         s, dropped = _quotient(R, t, part, out)
         booked = (dropped,) if booking else ()
@@ -168,6 +163,12 @@ def _quotient(R: Tensor, t: Tensor, part: float, out: Tensor | None) -> tuple[Te
         return _divided(R, t, part, out), R.new_zeros(len(R))
     empty = t == 0
     return _divided(R, t, part, out).masked_fill_(empty, 0), (R * empty).sum(1)
+
+
+def _safe(t: Tensor, part: float) -> Tensor:
+    """t with the sign of `part`, which it has wherever relevance arrives."""
+    tiny = torch.finfo(t.dtype).tiny
+    return t.clamp(min=tiny) if part > 0 else t.clamp(max=-tiny)
 
 
 def _divided(R: Tensor, t: Tensor, part: float, out: Tensor | None) -> Tensor:

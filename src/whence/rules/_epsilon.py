@@ -1,8 +1,9 @@
 """LRP-0 and the epsilon rule: relevance in proportion to the contributions z_ij = a_i w_ij."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -82,9 +83,6 @@ class Epsilon(Rule):
         if pair is None or self.bias == "distribute":
             return self._shared(linear, linear.z, linear.bias, linear.let_through(linear.z))
         c, z = pair
-        if linear.counting:
-            rows = linear.rows(c), linear.rows(z)
-            linear.arrived(streamed(_relevance, *rows)[1].view(_rows_of(z, linear)))
         eps = stabiliser(linear.let_through(z), self.epsilon, self.scale, linear.row_axes)
         return [Message(linear.transpose(_damped(linear, c, z, eps)), fresh=True)]
 
@@ -106,27 +104,38 @@ def _rows_of(z: Tensor, linear: Linear) -> torch.Size:
     return z.shape[: z.dim() - len(linear.row_axes)]
 
 
-def _relevance(c: Tensor, z: Tensor, out: None) -> tuple[None, Tensor]:
-    return None, dot(c, z)
-
-
 def _damped(linear: Linear, c: Tensor, z: Tensor, eps: Tensor) -> Tensor:
     """s = c z / (z + eps sgn z), in which the signs cancel; with what bias and stabiliser take."""
-    weigh = partial(_gated if linear.message.gate is z else _signed, summed=linear.booking)
+    weigh = partial(
+        _gated if linear.message.gate is z else _signed,
+        booking=linear.booking,
+        counting=linear.counting,
+    )
     bias = linear.bias
-    if not (linear.booking and bias is not None and bias.dim() > 1 and _by_channel(c, z, linear)):
-        s, *sums = streamed(weigh, *(linear.rows(each) for each in (c, z, eps)), write=True)
-        s = s.view(z.shape)
-        if linear.booking:
-            linear.book(epsilon=sums[1].view(_rows_of(z, linear)))
-            book_bias(linear, bias, s)
-        return s
-    # The bias is one number for each channel, so the sums over the channels serve it as well.
+    if linear.booking and bias is not None and bias.dim() > 1 and _by_channel(c, z, linear):
+        return _booked_by_channel(linear, c, z, eps, weigh)
+    s, *sums = streamed(weigh, *map(linear.rows, (c, z, eps)), write=True)
+    if linear.booking:
+        _, absorbed, *arrived = (each.view(z.shape[: -len(linear.row_axes)]) for each in sums)
+        linear.book(epsilon=absorbed)
+        book_bias(linear, bias, s.view(z.shape))
+        for each in arrived:
+            linear.arrived(each)
+    return s.view(z.shape)
+
+
+def _booked_by_channel(
+    linear: Linear, c: Tensor, z: Tensor, eps: Tensor, weigh: Callable[..., Any]
+) -> Tensor:
+    """The same in one pass, with channels as rows: the bias is one number for each of them."""
     per_channel = z.shape[:2]
-    by_channel = eps.reshape(-1, 1).expand(per_channel).reshape(-1, 1)
-    s, *sums = streamed(weigh, c.flatten(0, 1), z.flatten(0, 1), by_channel, write=True)
-    total, absorbed = (each.view(per_channel) for each in sums)
-    linear.book(bias=total * bias.flatten(), epsilon=absorbed)
+    each = eps.reshape(-1, 1).expand(per_channel).reshape(-1, 1)
+    s, *sums = streamed(weigh, c.flatten(0, 1), z.flatten(0, 1), each, write=True)
+    total, absorbed, *arrived = (each.view(per_channel) for each in sums)
+    assert linear.bias is not None
+    linear.book(bias=total * linear.bias.flatten(), epsilon=absorbed)
+    for each in arrived:
+        linear.arrived(each)
     return s.view(z.shape)
 
 
@@ -137,29 +146,34 @@ def _by_channel(c: Tensor, z: Tensor, linear: Linear) -> bool:
 
 
 def _gated(
-    c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None, *, summed: bool
+    c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None, *, booking: bool, counting: bool
 ) -> tuple[Tensor, ...]:
-    """s for z >= 0, and for each row the sums of s and of eps_j s_j."""
-    s = torch.mul(_ratio(z, z + eps), c, out=out)
-    if not summed:
+    """s for z >= 0; if asked for, for each row the sums of s, of eps_j s_j, and of R."""
+    s = torch.mul(_into(torch.div, c, z + eps), z, out=out)
+    if not booking:
         return (s,)
     total = s.sum(1)
-    return s, total, _per_row(eps, c) * total
+    arrived = (dot(c, z),) if counting else ()
+    return s, total, _per_row(eps, c) * total, *arrived
 
 
 def _signed(
-    c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None, *, summed: bool
+    c: Tensor, z: Tensor, eps: Tensor, out: Tensor | None, *, booking: bool, counting: bool
 ) -> tuple[Tensor, ...]:
-    """s, and for each row the sums of s and of eps_j s_j sgn z_j = eps R / (|z| + eps)."""
+    """s; if asked for, the sums of s, of eps_j s_j sgn z_j = eps R / (|z| + eps), and of R."""
     size = z.abs()
-    part = _ratio(c, size + eps)
+    part = _into(torch.div, c, size + eps)
     s = torch.mul(part, size, out=out)
-    return (s, s.sum(1), _per_row(eps, c) * dot(part, z)) if summed else (s,)
+    if not booking:
+        return (s,)
+    absorbed = _per_row(eps, c) * _into(torch.mul, z, part).sum(1)
+    arrived = (dot(c, z),) if counting else ()
+    return s, s.sum(1), absorbed, *arrived
 
 
-def _ratio(x: Tensor, y: Tensor) -> Tensor:
-    """x / y, in the memory of y where no graph needs it."""
-    return x / y if torch.is_grad_enabled() else torch.div(x, y, out=y)
+def _into(function: Callable[..., Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """function(x, y), in the memory of y where no graph needs it."""
+    return function(x, y) if torch.is_grad_enabled() else function(x, y, out=y)
 
 
 def _per_row(eps: Tensor, c: Tensor) -> Tensor:

@@ -159,9 +159,10 @@ def draw(tab: Tab, points: list[tuple[float, float]] = SEVEN) -> None:
 
 
 @contextmanager
-def serving(*more: str) -> Iterator[str]:
+def serving(*more: str, program: Path | None = None) -> Iterator[str]:
     """`whence serve` as a user starts it, at a free port; the address that it prints."""
-    command = [*whence(), "serve", "--port", "0", *more]
+    started = whence() if program is None else [str(program)]
+    command = [*started, "serve", "--port", "0", *more]
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as running,

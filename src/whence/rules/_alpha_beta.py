@@ -78,14 +78,8 @@ def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[M
     """The common body of these rules: s+ = alpha R / z+, s- = -beta R / z-, and back."""
     sides = Sides(linear, biased=policy != "zero")
     s_minus = None
-    name = f"{alpha} z / z+ {sides.biased}"
-    shared = linear.context.retain or name in linear.op.cache  # by several targets
-    if shared and not beta and sides.never_empty and linear.pair and not torch.is_grad_enabled():
-        c, z = linear.pair
-        # z+ is not kept beside the ratio, which is all that is needed of it
-        ratio = linear.keep(name, lambda: _ratio(z, sides.make_plus(), alpha))
-        s_plus = _weighed(linear, c, z, ratio)
-    else:
+    s_plus = _by_ratio(linear, sides, alpha) if not beta else None
+    if s_plus is None:
         s_plus = _share(linear, sides.plus, alpha, never_empty=sides.never_empty)
     if beta:
         s_minus = _share(linear, sides.minus, -beta, never_empty=sides.solid)
@@ -100,11 +94,28 @@ def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[M
     return [sent]
 
 
-def _weighed(linear: Linear, c: Tensor, z: Tensor, ratio: Tensor) -> Tensor:
-    """s+ = c (alpha z / z+)."""
+@dataclass(frozen=True, eq=False)
+class _Ratio:
+    """part z / z+, 0 where z+ is; and z there, or None if z+ is empty nowhere."""
+
+    by: Tensor
+    lost: Tensor | None
+
+
+def _by_ratio(linear: Linear, sides: Sides, part: float) -> Tensor | None:
+    """s+ = c (part z / z+), where several targets over one tape share the ratio; else None."""
+    name = sides.key(f"{part} z / z+")
+    shared = linear.context.retain or name in linear.op.cache
+    if not shared or linear.pair is None or torch.is_grad_enabled():
+        return None
+    c, z = linear.pair
+    # z+ is not kept beside the ratio, which is all that is needed of it
+    ratio = linear.keep(name, lambda: _ratio(z, sides.make_plus(), part, sides.never_empty))
+    if linear.booking and ratio.lost is not None:
+        linear.book(dropped=part * c * ratio.lost)
     if not linear.counting:
-        return c * ratio
-    s, arrived = streamed(_times, c, z, ratio, write=True)
+        return c * ratio.by
+    s, arrived = streamed(_times, c, z, ratio.by, write=True)
     linear.arrived(arrived)
     return s
 
@@ -113,10 +124,14 @@ def _times(c: Tensor, z: Tensor, ratio: Tensor, out: Tensor | None) -> tuple[Ten
     return torch.mul(c, ratio, out=out), dot(c, z)
 
 
-def _ratio(z: Tensor, t: Tensor, part: float) -> Tensor:
-    """part z / t."""
-    t = _safe(t, part)
-    return _divided(z, t, part, t)
+def _ratio(z: Tensor, plus: Tensor, part: float, never_empty: bool) -> _Ratio:
+    if never_empty:
+        plus = _safe(plus, part)
+        return _Ratio(_divided(z, plus, part, plus), None)
+    empty = plus == 0
+    if not empty.any():
+        return _Ratio(_divided(z, plus, part, None), None)
+    return _Ratio(_divided(z, plus, part, None).masked_fill_(empty, 0), torch.where(empty, z, 0))
 
 
 def _share(linear: Linear, side: Tensor, part: float, *, never_empty: bool) -> Tensor:

@@ -52,12 +52,17 @@ class Sides:
     @cached_property
     def plus(self) -> Tensor:
         """z+."""
-        return self.linear.keep(f"plus {self.biased}", self.make_plus)
+        return self.linear.keep(self.key("plus"), self.make_plus)
 
     @cached_property
     def minus(self) -> Tensor:
         """z-."""
-        return self.linear.keep(f"minus {self.biased}", self._minus)
+        return self.linear.keep(self.key("minus"), self._minus)
+
+    def key(self, name: str) -> str:
+        """The name to keep something under: below a ReLU it may be made of max(z, 0)."""
+        gated = self.linear.message.gate is not None
+        return f"{name} {self.biased} {gated} {self.linear.behind_relu}"
 
     def back(self, s_plus: Tensor | None, s_minus: Tensor | None) -> Tensor:
         """The coefficient that both sides send to the input."""

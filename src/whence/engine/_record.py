@@ -5,17 +5,11 @@ and above the device. Nothing of the model is patched; module paths come from gl
 that live only as long as the recording.
 """
 
-import os
-import re
-import sys
 import weakref
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import torch
-import torch.utils.checkpoint
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -25,15 +19,11 @@ from whence.engine._kinds import Kind, kind_of
 from whence.engine._modules import Modules
 from whence.engine._refine import refine, run
 from whence.engine._sign import sign_of
+from whence.engine._source import find_source, in_checkpoint
 from whence.engine._tape import Op, Slot, Source, Tape, Value, tensors_in
 from whence.errors import UnsupportedModel, UntrackedTensor
 
 REWRITE = Kind("rewrite", "index")
-_TORCH = str(Path(torch.__path__[0])) + os.sep  # not torchvision, which starts the same
-_OURS = str(Path(__file__).parents[1]) + os.sep
-_CHECKPOINT = torch.utils.checkpoint.__file__
-_CHECKS_TYPES = re.compile(r"[/\\\\](jaxtyping|beartype|typeguard)[/\\\\]")
-_inside: dict[CodeType, int] = {}
 
 
 class Recorder(TorchFunctionMode):
@@ -229,7 +219,7 @@ class Recorder(TorchFunctionMode):
         return result
 
     def _simpler(self, simpler: Callable[[], Any]) -> Any:
-        before, self._source = self._source, self._source or self._find_source()
+        before, self._source = self._source, self._source or find_source(self._note_function)
         try:
             with self:
                 return simpler()
@@ -238,20 +228,13 @@ class Recorder(TorchFunctionMode):
 
     def _place(self, op: Op) -> None:
         op.path, op.module, op.call = self.modules.top()
-        op.source = self._source or self._find_source()
+        op.source = self._source or find_source(self._note_function)
         op.paths = (op.path,)
-        if self.graph:
-            self._refuse_checkpoint(op)
-
-    def _refuse_checkpoint(self, op: Op) -> None:
-        frame: Any = sys._getframe(2)
-        while frame is not None and frame.f_code.co_name != "record":
-            if frame.f_code.co_filename == _CHECKPOINT:
-                raise UnsupportedModel(
-                    f"create_graph=True cannot pass gradient checkpointing (at {op.where()}): what "
-                    "is computed again later is not what was recorded. Switch checkpointing off."
-                )
-            frame = frame.f_back
+        if self.graph and in_checkpoint():
+            raise UnsupportedModel(
+                f"create_graph=True cannot pass gradient checkpointing (at {op.where()}): what "
+                "is computed again later is not what was recorded. Switch checkpointing off."
+            )
 
     def _finish(self, op: Op, result: Any, args: tuple[Any, ...]) -> Any:
         tensors = [result] if isinstance(result, Tensor) else list(tensors_in(result))
@@ -385,34 +368,14 @@ class Recorder(TorchFunctionMode):
     def _where(self) -> str:
         path, _, _ = self.modules.top()
         place = f"'{path}'" if path else "the model's forward"
-        source = self._source or self._find_source()
+        source = self._source or find_source(self._note_function)
         return f"{place}, {source}" if source else place
 
-    def _note_function(self, caller: Any) -> None:
-        if caller is not None and caller.f_code is _APPLY:
-            name = caller.f_locals["cls"].__name__
-            self.tape.note(
-                f"autograd.Function {name} is explained as the operations of its forward; "
-                "its own backward is not used."
-            )
-
-    def _find_source(self) -> Source | None:
-        frame: Any = sys._getframe(2)
-        fallback = None
-        while frame is not None:
-            code = frame.f_code
-            where = _inside.get(code)
-            if where is None:
-                where = _inside[code] = _classify_file(code.co_filename)
-            if where == 0:
-                self._note_function(frame.f_back)
-                return Source(code.co_filename, frame.f_lineno)
-            if where == 1 and "/nn/modules/" in code.co_filename and fallback is None:
-                fallback = Source(code.co_filename, frame.f_lineno)
-            if where == 2 and code.co_name == "record":
-                return fallback
-            frame = frame.f_back
-        return fallback
+    def _note_function(self, name: str) -> None:
+        self.tape.note(
+            f"autograd.Function {name} is explained as the operations of its forward; "
+            "its own backward is not used."
+        )
 
 
 _SWAPPED = {"add", "sub", "mul", "div"}
@@ -422,7 +385,6 @@ _BLIND = {"index", "scale", "sum", "average"}  # need no numbers on the way back
 _ONE_PASS = set("mul div silu pow square contiguous clone reshape flatten to float".split())
 _NEVER_CHEAP = {"rewrite", "index_add", "scatter_add", "grid_sample", "fold"}
 _LINEAR = {"linear", "affine", "sum", "average"}
-_APPLY = torch.autograd.Function.apply.__func__.__code__
 _NOTHING = Value(torch.empty(0))
 _ONLY_LIKE = {"view_as", "reshape_as", "expand_as", "type_as", "sum_to_size"}
 
@@ -439,13 +401,6 @@ def _carries(op: Op, tensor: Tensor) -> bool:
         return ids and (counted or op.nature == "index")
     pixels = ids and op.inputs[0].dtype == torch.uint8
     return not ids or pixels or op.nature == "embedding"
-
-
-def _classify_file(name: str) -> int:
-    """0 for the user's code, 1 for torch and what wraps calls to check types, 2 for ours."""
-    if name.startswith(_TORCH) or name.startswith("<") or _CHECKS_TYPES.search(name):
-        return 1
-    return 2 if name.startswith(_OURS) else 0
 
 
 def _scaled_name(name: str, kwargs: dict[str, Any]) -> str:

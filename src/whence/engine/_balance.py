@@ -17,7 +17,7 @@ _ALWAYS_BALANCED = ("linear", "product", "attention", "recurrent")
 _SHUFFLES = set("index_select gather take_along_dim flip flipud roll rot90".split())
 _CUTS = {"getitem", "select", "unbind"}
 _TURNS = set("t T mT H mH adjoint transpose swapaxes swapdims permute movedim moveaxis".split())
-_LARGE = 1 << 17  # elements of which a part is measured first
+_PART = (1 << 15) - 1  # elements measured first, or an eighth: just what one thread does alone
 
 
 def row_for(op: Op, ledger: Ledger) -> Row:
@@ -105,9 +105,9 @@ def _size(value: Value, message: Message, *, part: bool = False) -> Tensor:
     c, a = _factors(value, message)
     if a is None:
         return c.abs()
-    if part and c.dim() and c.numel() > _LARGE and c.device.type == "cpu":
+    if part and c.dim() and c.numel() > 4 * _PART and c.device.type == "cpu":
         c, a = (each.reshape(len(each), -1) for each in (c, a))
-        some = c.shape[1] // 8
+        some = min(c.shape[1] // 8, max(1, _PART // len(c)))
         c, a = c[:, :some], a[:, :some]
     return _summed(_absolute_product, c, a)
 

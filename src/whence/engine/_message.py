@@ -13,8 +13,8 @@ class Message:
 
     Below a ReLU with output y the coefficient counts only where y > 0. The mask waits in `gate`:
     rules that multiply by y anyway take `loose` and y as they are, and save a pass. `fresh` says
-    that nothing else holds the coefficient's memory, so that sums may be made in it. `total` is the
-    sum of R for each sample, once somebody has computed it.
+    that nothing else holds the coefficient's memory, so that sums and masks may be made in it.
+    `total` is the sum of R for each sample, once somebody has computed it.
     """
 
     __slots__ = ("R", "_c", "fresh", "gate", "total")
@@ -34,7 +34,11 @@ class Message:
     def c(self) -> Tensor | None:
         """The coefficient, masked."""
         if self.gate is not None and self._c is not None:
-            self._c = torch.ops.aten.threshold_backward(self._c, self.gate, 0)
+            if self.fresh and not torch.is_grad_enabled():
+                mask = torch.ops.aten.threshold_backward.grad_input
+                self._c = mask(self._c, self.gate, 0, grad_input=self._c)
+            else:
+                self._c = torch.ops.aten.threshold_backward(self._c, self.gate, 0)
             self.gate = None
         return self._c
 

@@ -34,7 +34,8 @@ def send_pointwise(node: Node) -> list[Message | None]:
 def _behind_relu(node: Node, message: Message) -> Message:
     gate, c = known(node.op.outputs[0]), message.c
     if c is not None and gate.dtype == c.dtype and not node.context.graph:
-        return Message(c, message.R, gate=gate, total=message.total)  # x c [x > 0] = y c
+        # x c [x > 0] = y c
+        return Message(c, message.R, gate=gate, fresh=message.fresh, total=message.total)
     return Message(node.vjp([c])[0], message.R)
 
 

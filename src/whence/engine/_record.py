@@ -276,6 +276,8 @@ class Recorder(TorchFunctionMode):
             self._aliases.protect_constant(target, self.tape.ops)
         elif alone and self.lean and op.name in _SUMS and nature in _LINEAR:
             old.drop()  # no gradient needs it: neither the sum's nor that of what made it
+        elif alone and op.name == "relu" and nature == "sum" and not self.graph:
+            old.drop()  # below it only the ReLU's output counts; one addition makes it again
         elif alone and op.name in _SWAPPED and not self.graph:
             return self._swap(op, target, args, kwargs)
         elif not (behind and alone):
@@ -337,7 +339,9 @@ class Recorder(TorchFunctionMode):
         return op.nature in _BLIND or _recomputed(op) or (self.lean and op.nature == "linear")
 
     def _record(self, op: Op) -> None:
+        made_by = op.inputs[0].op.nature if op.inputs and op.inputs[0].op is not None else ""
         blind = op.nature in _BLIND or (self.lean and op.nature in _LINEAR)
+        blind = blind or (op.name == "relu" and made_by == "sum" and not self.graph)
         for value in op.inputs:
             data = value.data
             again = blind or (value.op is not None and not self.graph and _recomputed(value.op))
@@ -346,7 +350,6 @@ class Recorder(TorchFunctionMode):
             value.readers.append(op)
         if op.name == "relu" and not op.kind.in_place and not self.graph:
             value = op.inputs[0]
-            made_by = value.op.nature if value.op is not None else ""
             if len(value.readers) == 1 and made_by in ("linear", "affine"):
                 value.loosen(op.outputs[0])
         self.tape.ops.append(op)

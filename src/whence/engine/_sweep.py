@@ -159,6 +159,7 @@ def _arrive(
             message = masked
     if taps is not None and id(value) in taps:
         taps[id(value)] = Tapped(known(value), message.c, relevance_of(value, message))
+        message.fresh = False
     return message
 
 

@@ -113,6 +113,18 @@ def test_more_samples_are_added_to_those_that_are_done(tmp_path: Path) -> None:
     assert found.ids == tuple(range(10))
 
 
+def test_fewer_samples_than_are_done_are_complete(tmp_path: Path) -> None:
+    run(Counted(), tmp_path)
+
+    assert run(Counted(), tmp_path, limit=5).complete
+
+
+def test_an_empty_batch_is_passed_over() -> None:
+    found = run(Counted(), data=[X[:4], X[:0], X[4:]])
+
+    assert found.ids == tuple(range(10))
+
+
 def test_shards_in_one_folder_give_the_whole(tmp_path: Path) -> None:
     assert not run(Counted(), tmp_path, shard=(1, 2)).complete
     found = run(Counted(), tmp_path, shard=(0, 2))

@@ -24,11 +24,13 @@ from whence.cli._options import Debug, Root
 from whence.cli._pages import answer_lines, answer_page, catalogue_page, demo_page, zoo_page
 from whence.cli._report import REPORTING, leave_report, report
 from whence.cli._serve import SERVING, serve
+from whence.errors import WhenceError
 
 _RUNNER_UP = "top"  # what `runs` calls the contrast of the highest score with the second
 _ENDING = """\
 Exit codes: 0 done · 1 some of several pictures or samples failed · 2 a wrong option, name or file ·
-130 interrupted; what was written is kept, and the same command goes on from there.
+130 interrupted. What was written is kept: the same command goes on from there, and tries again what
+failed.
 """
 
 _EXAMPLES = """\
@@ -283,6 +285,8 @@ def _one(answers: Iterator[runs.Answer]) -> dict[str, str]:
     """What failed, by name: nothing, or the one."""
     answer = next(answers)
     if answer.error is not None:
+        if answer.cause is not None and not isinstance(answer.cause, WhenceError):
+            raise answer.cause  # not on purpose: its traceback says where
         remarks().print(f"whence: {answer.error}", markup=False, soft_wrap=True)
         return {answer.name: answer.error}
     results().print(*answer_page(answer), sep="\n")

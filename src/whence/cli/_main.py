@@ -48,7 +48,9 @@ whence explain photos/ --model timm:resnet18 --method lrp,sensitivity --composit
 _MEASURING = """\
 A method or metric with options is NAME:option=value, with further colons between several:
 lrp:composite=epsilon-plus, integrated-gradients:steps=64:baseline=-1, region:features=5x5.
-The same command goes on where an earlier one was interrupted.
+The same command goes on where an earlier one was interrupted, and tries again what failed. Shards
+share the work: with the same --out, at the same time or not, and at last without --shard, which
+joins them.
 
 Examples:
 
@@ -56,6 +58,8 @@ whence evaluate --model digits-cnn --data digits --methods lrp,sensitivity,rando
 
 whence evaluate -m squeezenet-imagenet --data photos/ --methods lrp:composite=epsilon-plus,random \
 --metrics region,srg --replacement uniform,inpaint --limit 100 --target label
+
+whence evaluate -m digits-cnn --data digits --batch-size 32 --out measured --shard 0/2
 """
 
 app = typer.Typer(
@@ -188,6 +192,14 @@ def evaluate(
         int | None,
         typer.Option(help="Samples explained together.", min=1, show_default=False),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Only every N-th batch from the I-th, counted from 0.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
     target: Annotated[
         str,
@@ -217,6 +229,7 @@ def evaluate(
     of it on one page) and report.json (its record).
     """
     with told_plainly(debug):
+        share = (0, 1) if shard is None else runs.read_shard(shard)
         study = runs.ask_study(
             model,
             data,
@@ -233,10 +246,12 @@ def evaluate(
             out,
             limit=limit,
             batch_size=batch_size,
+            shard=share,
             seed=seed,
             say=lambda line: remarks().print(line, markup=False, soft_wrap=True),
         )
-        results().print(*evaluation_page(found, [*files, *leave_report(out)]), sep="\n")
+        if files:
+            results().print(*evaluation_page(found, [*files, *leave_report(out)]), sep="\n")
     if found.stopped == "interrupted":
         remarks().print(STOPPED, markup=False)
         raise typer.Exit(INTERRUPTED)

@@ -199,6 +199,27 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     assert same(run(Counted(), tmp_path), run(Counted()))
 
 
+@pytest.mark.parametrize("part", [0, 0.3, 0.99])
+def test_a_file_that_was_copied_in_part_is_named(tmp_path: Path, part: float) -> None:
+    run(Counted(), tmp_path)
+    path = next((tmp_path / "parts").glob("*.npz"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(part * len(whole))])
+
+    with pytest.raises(InvalidInput, match=f"{path.name} cannot be read.*Delete it"):
+        run(Counted(), tmp_path)
+
+
+def test_a_file_that_was_damaged_is_named(tmp_path: Path) -> None:
+    run(Counted(), tmp_path)
+    path = next((tmp_path / "parts").glob("*.npz"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:60] + bytes(40) + whole[100:])
+
+    with pytest.raises(InvalidInput, match=f"{path.name} cannot be read.*Delete it"):
+        run(Counted(), tmp_path)
+
+
 def test_out_must_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInput, match="out= must be a folder"):

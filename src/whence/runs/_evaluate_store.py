@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from whence.metrics import Tally
 
 QUESTION, PARTS = "question.json", "parts"
 _TEXT = "about"  # the JSON text beside the arrays
+# What numpy raises at archives that are cut off or damaged, as by a copy that was interrupted.
+_BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,11 @@ class Store:
         tally, digests = Tally(), {}
         for path in sorted((self.folder / PARTS).glob("*.npz")):
             try:
-                with np.load(path, allow_pickle=False) as archive:
+                # Opened here: of a damaged archive, numpy leaves its own file open.
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                     arrays = {key: archive[key] for key in archive.files if key != _TEXT}
                     about = json.loads(bytes(archive[_TEXT]).decode())
-            except (OSError, ValueError, KeyError) as error:
+            except _BROKEN as error:
                 raise InvalidInput(
                     f"{path} cannot be read ({error}). Delete it; its samples are measured again."
                 ) from error

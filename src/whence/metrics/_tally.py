@@ -258,8 +258,9 @@ class Tally:
         for method, metric, name in cells:
             self._failures.pop((method, metric, name), None)
             whole = self._failures.pop((method, "", name), None)
-            for pair in [] if whole is None else self._struck(whole):
-                self.fail(replace(whole, metric=pair[1]))
+            if whole is not None:
+                for pair in self._struck(whole):
+                    self.fail(replace(whole, metric=pair[1]))
 
 
 def curve_rows(curve: Curve, points: int = 101) -> tuple[Tensor, Tensor]:

@@ -154,3 +154,71 @@ def test_curves_of_different_lengths_are_read_at_common_places() -> None:
 
     assert x.tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert rows.tolist() == [[0, 0.5, 1, 1.5, 2], [4, 2, 0, 2, 4]]
+
+
+def failing(
+    *rows: int, method: str = "lrp", metric: str = "", of: tuple[str, ...] = ("a",)
+) -> Tally:
+    """Samples that failed by each of the metrics."""
+    tally = Tally()
+    nothing = scores(list(rows))
+    for each in of:
+        empty = Scores(torch.full((len(rows),), math.nan), nothing.curves, nothing.details)
+        tally.update(empty, rows, method=method, metric=each)
+    for row in rows:
+        tally.fail(Failure(method, metric, row, "out of memory"))
+    return tally
+
+
+def measured(*rows: int, of: tuple[str, ...] = ("a",)) -> Tally:
+    tally = Tally()
+    for each in of:
+        tally.update(scores(list(rows)), rows, method="lrp", metric=each)
+    return tally
+
+
+def test_what_is_measured_takes_the_place_of_what_failed_in_any_order() -> None:
+    failed = measured(0, 2).merge(failing(3, 1))
+    before, after = failed.merge(measured(1)), measured(1).merge(failed)
+
+    assert failed.failed == {1: {("lrp", "a")}, 3: {("lrp", "a")}}
+    assert before.failed == after.failed == {3: {("lrp", "a")}}
+    assert [each.id for each in before.failures] == [each.id for each in after.failures] == [3]
+    assert before.compute("lrp", "a").values[:3].tolist() == VALUES[:3].tolist()
+    assert after.compute("lrp", "a").values[:3].tolist() == VALUES[:3].tolist()
+    assert torch.equal(before.compute("lrp", "a").curves["flipping"][1].y, ROWS[:4])
+
+
+def test_of_two_failures_the_later_one_counts() -> None:
+    later = failing(1)
+    later.fail(Failure("lrp", "", 1, "still no memory"))
+
+    assert [each.error for each in failing(1).merge(later).failures] == ["still no memory"]
+    assert failing(1).merge(later).ids == (1,)
+
+
+def test_a_method_that_failed_may_be_measured_by_one_metric_first() -> None:
+    both = ("a", "b")
+    first = failing(1, of=both).merge(measured(1))
+    turned = measured(1).merge(failing(1, of=both))
+
+    assert first.failed == turned.failed == {1: {("lrp", "b")}}
+    assert [(each.metric, each.id) for each in first.failures] == [("b", 1)]
+    assert first.compute("lrp", "a").values.tolist() == VALUES[[1]].tolist()
+
+
+def test_an_explanation_that_fails_later_costs_no_number_that_was_measured() -> None:
+    first = measured(1).merge(failing(1, metric="b", of=("b",)))
+    later = first.merge(failing(1, of=("b",)))
+
+    assert [(each.metric, each.id) for each in later.failures] == [("b", 1)]
+    assert later.failed == {1: {("lrp", "b")}}
+
+
+def test_what_is_left_out_has_not_failed() -> None:
+    tally = Tally()
+    tally.update(Scores(torch.tensor([math.nan]), reasons={0: "constant"}), ["a"])
+
+    assert tally.failed == {}
+    with pytest.raises(InvalidInput, match="'a' came twice"):
+        tally.merge(tally)

@@ -12,7 +12,7 @@ from evaluating import LABELS, Linear, Total, X, run
 from whence import zoo
 from whence.explainers import GradientTimesInput, Random
 from whence.metrics import Case, PixelFlipping, Scores
-from whence.runs._evaluate_data import Part
+from whence.runs._evaluate_part import Part
 
 
 @pytest.fixture

@@ -113,6 +113,18 @@ def test_more_samples_are_added_to_those_that_are_done(tmp_path: Path) -> None:
     assert found.ids == tuple(range(10))
 
 
+def test_fewer_samples_than_are_done_are_complete(tmp_path: Path) -> None:
+    run(Counted(), tmp_path)
+
+    assert run(Counted(), tmp_path, limit=5).complete
+
+
+def test_an_empty_batch_is_passed_over() -> None:
+    found = run(Counted(), data=[X[:4], X[:0], X[4:]])
+
+    assert found.ids == tuple(range(10))
+
+
 def test_shards_in_one_folder_give_the_whole(tmp_path: Path) -> None:
     assert not run(Counted(), tmp_path, shard=(1, 2)).complete
     found = run(Counted(), tmp_path, shard=(0, 2))
@@ -185,6 +197,27 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     broken.unlink()
 
     assert same(run(Counted(), tmp_path), run(Counted()))
+
+
+@pytest.mark.parametrize("part", [0, 0.3, 0.99])
+def test_a_file_that_was_copied_in_part_is_named(tmp_path: Path, part: float) -> None:
+    run(Counted(), tmp_path)
+    path = next((tmp_path / "parts").glob("*.npz"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(part * len(whole))])
+
+    with pytest.raises(InvalidInput, match=f"{path.name} cannot be read.*Delete it"):
+        run(Counted(), tmp_path)
+
+
+def test_a_file_that_was_damaged_is_named(tmp_path: Path) -> None:
+    run(Counted(), tmp_path)
+    path = next((tmp_path / "parts").glob("*.npz"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:60] + bytes(40) + whole[100:])
+
+    with pytest.raises(InvalidInput, match=f"{path.name} cannot be read.*Delete it"):
+        run(Counted(), tmp_path)
 
 
 def test_out_must_be_a_folder(tmp_path: Path) -> None:

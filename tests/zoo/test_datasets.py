@@ -199,6 +199,7 @@ def album(tmp_path: Path) -> Path:
     (tmp_path / "dog" / "old").mkdir(parents=True)
     (tmp_path / "cat").mkdir()
     (tmp_path / "empty").mkdir()
+    (tmp_path / "dog" / "album.png").mkdir()
     (tmp_path / "notes.txt").write_text("not a picture")
     Image.new("RGB", (6, 4), "red").save(tmp_path / "dog" / "rex.png")
     Image.new("RGB", (6, 4), "blue").save(tmp_path / "dog" / "old" / "rex.png")

@@ -155,6 +155,17 @@ def test_half_a_picture_is_refused(tmp_path: Path) -> None:
         zoo.load_image(path)
 
 
+def test_a_picture_of_too_many_pixels_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bomb.png"
+    Image.new("L", (40, 40)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+
+    with pytest.raises(InvalidInput, match=r"bomb\.png must be a picture.*1600 pixels"):
+        zoo.load_image(path)
+
+
 def test_a_missing_picture_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NotAvailable, match="there is no picture"):
         zoo.load_image(tmp_path / "none.png")

@@ -23,6 +23,8 @@ def evaluation_page(found: Evaluation, files: Sequence[Path]) -> list[Renderable
     page += [Text(line) for line in failure_lines(found.left_out, "left out")]
     if found.stopped:
         page.append(Text(f"Not all samples are measured: {found.stopped}."))
+    elif not found.complete:
+        page.append(Text("Other shards are missing. Without --shard, the same command joins them."))
     page.append(Text("Files:" if found.complete else "Files, of what is finished so far:"))
     return [*page, *(Text(f"  {path}") for path in files)]
 

@@ -24,11 +24,13 @@ from whence.cli._options import Debug, Root
 from whence.cli._pages import answer_lines, answer_page, catalogue_page, demo_page, zoo_page
 from whence.cli._report import REPORTING, leave_report, report
 from whence.cli._serve import SERVING, serve
+from whence.errors import WhenceError
 
 _RUNNER_UP = "top"  # what `runs` calls the contrast of the highest score with the second
 _ENDING = """\
 Exit codes: 0 done · 1 some of several pictures or samples failed · 2 a wrong option, name or file ·
-130 interrupted; what was written is kept, and the same command goes on from there.
+130 interrupted. What was written is kept: the same command goes on from there, and tries again what
+failed.
 """
 
 _EXAMPLES = """\
@@ -46,7 +48,9 @@ whence explain photos/ --model timm:resnet18 --method lrp,sensitivity --composit
 _MEASURING = """\
 A method or metric with options is NAME:option=value, with further colons between several:
 lrp:composite=epsilon-plus, integrated-gradients:steps=64:baseline=-1, region:features=5x5.
-The same command goes on where an earlier one was interrupted.
+The same command goes on where an earlier one was interrupted, and tries again what failed. Shards
+share the work: with the same --out, at the same time or not, and at last without --shard, which
+joins them.
 
 Examples:
 
@@ -54,6 +58,8 @@ whence evaluate --model digits-cnn --data digits --methods lrp,sensitivity,rando
 
 whence evaluate -m squeezenet-imagenet --data photos/ --methods lrp:composite=epsilon-plus,random \
 --metrics region,srg --replacement uniform,inpaint --limit 100 --target label
+
+whence evaluate -m digits-cnn --data digits --batch-size 32 --out measured --shard 0/2
 """
 
 app = typer.Typer(
@@ -186,6 +192,14 @@ def evaluate(
         int | None,
         typer.Option(help="Samples explained together.", min=1, show_default=False),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Only every N-th batch from the I-th, counted from 0.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
     target: Annotated[
         str,
@@ -215,6 +229,7 @@ def evaluate(
     of it on one page) and report.json (its record).
     """
     with told_plainly(debug):
+        share = (0, 1) if shard is None else runs.read_shard(shard)
         study = runs.ask_study(
             model,
             data,
@@ -231,10 +246,12 @@ def evaluate(
             out,
             limit=limit,
             batch_size=batch_size,
+            shard=share,
             seed=seed,
             say=lambda line: remarks().print(line, markup=False, soft_wrap=True),
         )
-        results().print(*evaluation_page(found, [*files, *leave_report(out)]), sep="\n")
+        if files:
+            results().print(*evaluation_page(found, [*files, *leave_report(out)]), sep="\n")
     if found.stopped == "interrupted":
         remarks().print(STOPPED, markup=False)
         raise typer.Exit(INTERRUPTED)
@@ -283,6 +300,8 @@ def _one(answers: Iterator[runs.Answer]) -> dict[str, str]:
     """What failed, by name: nothing, or the one."""
     answer = next(answers)
     if answer.error is not None:
+        if answer.cause is not None and not isinstance(answer.cause, WhenceError):
+            raise answer.cause  # not on purpose: its traceback says where
         remarks().print(f"whence: {answer.error}", markup=False, soft_wrap=True)
         return {answer.name: answer.error}
     results().print(*answer_page(answer), sep="\n")

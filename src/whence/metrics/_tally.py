@@ -1,9 +1,8 @@
 """Scores of samples as they come in, in any order and from any shard."""
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,19 @@ from torch import Tensor
 from whence.errors import InvalidInput
 from whence.metrics._curve import Curve
 from whence.metrics._metric import Scores
+from whence.metrics._tally_rows import (
+    Id,
+    checked,
+    checked_detail,
+    curve_of,
+    detail_of,
+    names_of,
+    place_of,
+    without,
+)
 
-Id = int | str
 Pair = tuple[str, str]
+Cell = tuple[str, str, Id]
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,8 @@ class Tally:
     """Results by method and metric, sample by sample: `update`, `merge`, `compute`.
 
     Whatever the batches, their order or the shards, `compute` gives the same numbers bit for bit:
-    nothing is summed on the way, samples are kept by their ids. The same sample twice is an error.
+    nothing is summed on the way, samples are kept by their ids. The same sample twice is an error,
+    unless it failed: then what is measured counts, and of two failures the later one.
 
     ```python
     tally = metrics.Tally()
@@ -73,8 +83,10 @@ class Tally:
                 f"A metric gives one number for each sample: {len(names)} ids came with values of "
                 f"shape {tuple(scores.values.shape)}."
             )
-        curves = {name: _checked(name, curve, len(names)) for name, curve in scores.curves.items()}
-        details = {name: _row(name, each, len(names)) for name, each in scores.details.items()}
+        curves = {name: checked(name, curve, len(names)) for name, curve in scores.curves.items()}
+        details = {
+            name: checked_detail(name, each, len(names)) for name, each in scores.details.items()
+        }
         kept = Scores(scores.values.detach().double().cpu(), curves, details)
         reasons = [
             Failure(method, metric, names[row], reason, left_out=True)
@@ -89,11 +101,15 @@ class Tally:
         self._failures[failure.method, failure.metric, failure.id] = failure
 
     def add(self, other: "Tally") -> None:
-        """Add what another tally holds; the ids of a method and metric must differ."""
-        for pair, parts in other._parts.items():
-            for ids, scores in parts:
-                self._add(pair, ids, scores)
-        self._failures.update(other._failures)
+        """Add what another tally holds; the ids of a method and metric must differ, but for samples
+        that failed, here or there."""
+        twice = {cell for cell in self._shared(other) if not self._has_failed(cell)}
+        self._join(other, {cell for cell in twice if other._has_failed(cell)})
+
+    def fill(self, other: "Tally") -> None:
+        """Add what another tally holds and this one lacks, of the same measurement: a number that
+        is here already stays."""
+        self._join(other, {cell for cell in self._shared(other) if not self._has_failed(cell)})
 
     def merge(self, other: "Tally") -> "Tally":
         """Both together, as a tally of its own."""
@@ -106,8 +122,17 @@ class Tally:
     def failures(self) -> tuple[Failure, ...]:
         """Why samples have no number, in the order of ids."""
         return tuple(
-            sorted(self._failures.values(), key=lambda f: (_order(f.id), f.method, f.metric))
+            sorted(self._failures.values(), key=lambda f: (place_of(f.id), f.method, f.metric))
         )
+
+    @property
+    def failed(self) -> dict[Id, frozenset[Pair]]:
+        """The samples that failed, each with the pairs (method, metric) it has no number by."""
+        found: dict[Id, set[Pair]] = {}
+        for each in self._failures.values():
+            if not each.left_out:
+                found.setdefault(each.id, set()).update(self._struck(each))
+        return {name: frozenset(pairs) for name, pairs in found.items()}
 
     @property
     def ids(self) -> tuple[Id, ...]:
@@ -118,10 +143,10 @@ class Tally:
         """All samples of one method and metric, in the order of their ids."""
         parts = self._parts.get((method, metric), [])
         ids = [each for names, _ in parts for each in names]
-        order = sorted(range(len(ids)), key=lambda row: _order(ids[row]))
+        order = sorted(range(len(ids)), key=lambda row: place_of(ids[row]))
         values = torch.cat([torch.zeros(0).double(), *(scores.values for _, scores in parts)])
-        details = {name: _detail(name, parts)[order] for name in _names(parts, "details")}
-        curves = {name: _joined(name, parts) for name in _names(parts, "curves")}
+        details = {name: detail_of(name, parts)[order] for name in names_of(parts, "details")}
+        curves = {name: curve_of(name, parts) for name in names_of(parts, "curves")}
         return Column(tuple(ids[row] for row in order), values[order], details, curves)
 
     def state(self) -> tuple[dict[str, np.ndarray], str]:
@@ -181,6 +206,62 @@ class Tally:
         seen.update(ids)
         self._parts.setdefault(pair, []).append((ids, scores))
 
+    def _shared(self, other: "Tally") -> set[Cell]:
+        """What both hold, failed or not."""
+        return {
+            (*pair, each)
+            for pair, ids in other._seen.items()
+            for each in ids & self._seen.get(pair, set())
+        }
+
+    def _join(self, other: "Tally", but: Set[Cell]) -> None:
+        """Add the other's results but for some; what failed here gives way."""
+        if but:
+            other = Tally().merge(other)
+            other._drop(but)
+        self._drop({cell for cell in self._shared(other) if self._has_failed(cell)})
+        reasons = [one for f in other._failures.values() for one in self._told_apart(f, other)]
+        for pair, parts in other._parts.items():
+            for ids, scores in parts:
+                self._add(pair, ids, scores)
+        for each in reasons:
+            self.fail(each)
+
+    def _has_failed(self, cell: Cell) -> bool:
+        method, metric, name = cell
+        found = [self._failures.get((method, each, name)) for each in (metric, "")]
+        return any(each is not None and not each.left_out for each in found)
+
+    def _struck(self, failure: Failure) -> list[Pair]:
+        """The pairs that a failure leaves without a number: without a metric, all of the method."""
+        return [
+            pair
+            for pair, ids in self._seen.items()
+            if pair[0] == failure.method and failure.metric in ("", pair[1]) and failure.id in ids
+        ]
+
+    def _told_apart(self, failure: Failure, other: "Tally") -> list[Failure]:
+        """Another tally's failure as it is, or by metric where this one has numbers by others."""
+        if failure.metric or not self._struck(failure):
+            return [failure]
+        return [replace(failure, metric=metric) for _, metric in other._struck(failure)]
+
+    def _drop(self, cells: Set[Cell]) -> None:
+        """Forget some results, and why they failed."""
+        gone: dict[Pair, set[Id]] = {}
+        for method, metric, name in cells:
+            gone.setdefault((method, metric), set()).add(name)
+        for pair, names in gone.items():
+            self._seen[pair] -= names
+            left = (without(ids, scores, names) for ids, scores in self._parts[pair])
+            self._parts[pair] = [(ids, scores) for ids, scores in left if ids]
+        for method, metric, name in cells:
+            self._failures.pop((method, metric, name), None)
+            whole = self._failures.pop((method, "", name), None)
+            if whole is not None:
+                for pair in self._struck(whole):
+                    self.fail(replace(whole, metric=pair[1]))
+
 
 def curve_rows(curve: Curve, points: int = 101) -> tuple[Tensor, Tensor]:
     """A curve as one x for all samples, (points,), and y (samples, points).
@@ -204,59 +285,6 @@ def curve_rows(curve: Curve, points: int = 101) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(grid), torch.from_numpy(np.stack(rows))
 
 
-def _checked(name: str, curve: Curve, count: int) -> Curve:
-    x, y = curve.x.detach().double().cpu(), curve.y.detach().double().cpu()
-    if y.dim() != 2 or len(y) != count or x.shape not in (y.shape[1:], y.shape):
-        raise InvalidInput(
-            f"The curve {name!r} needs y of shape ({count}, points) and x of (points,) or the same "
-            f"shape, got {tuple(y.shape)} and {tuple(x.shape)}."
-        )
-    return Curve(x, y, curve.xlabel, curve.ylabel)
-
-
-def _row(name: str, values: Tensor, count: int) -> Tensor:
-    if values.shape != (count,):
-        raise InvalidInput(
-            f"The detail {name!r} needs one number for each of {count} samples, got shape "
-            f"{tuple(values.shape)}."
-        )
-    return values.detach().double().cpu()
-
-
-def _names(parts: Iterable[tuple[Any, Scores]], what: str) -> list[str]:
-    return list(dict.fromkeys(name for _, scores in parts for name in getattr(scores, what)))
-
-
-def _detail(name: str, parts: Sequence[tuple[tuple[Id, ...], Scores]]) -> Tensor:
-    """A detail of all samples, NaN for those of parts that lack it."""
-    found = [
-        scores.details.get(name, torch.full_like(scores.values, torch.nan)) for _, scores in parts
-    ]
-    return torch.cat(found)
-
-
-def _joined(
-    name: str, parts: Sequence[tuple[tuple[Id, ...], Scores]]
-) -> tuple[tuple[Id, ...], Curve]:
-    """A curve of all samples that have it; of different lengths, shorter rows end in NaN."""
-    having = [(ids, scores.curves[name]) for ids, scores in parts if name in scores.curves]
-    ids = [each for names, _ in having for each in names]
-    order = sorted(range(len(ids)), key=lambda row: _order(ids[row]))
-    first = having[0][1]
-    same = all(c.x.dim() == 1 and torch.equal(c.x, first.x) for _, c in having)
-    longest = max(c.y.shape[1] for _, c in having)
-    y = torch.cat([_padded(c.y, longest) for _, c in having])[order]
-    if same:
-        x = first.x
-    else:
-        x = torch.cat([_padded(c.x.expand(c.y.shape), longest) for _, c in having])[order]
-    return tuple(ids[row] for row in order), Curve(x, y, first.xlabel, first.ylabel)
-
-
-def _padded(rows: Tensor, length: int) -> Tensor:
-    return torch.nn.functional.pad(rows, (0, length - rows.shape[1]), value=torch.nan)
-
-
 def _plain(each: Any) -> Id:
     """An id as files can hold it."""
     if isinstance(each, str):
@@ -269,12 +297,4 @@ def _plain(each: Any) -> Id:
 
 
 def _sorted(ids: Iterable[Id]) -> tuple[Id, ...]:
-    return tuple(sorted(ids, key=_order))
-
-
-def _order(each: Id) -> tuple[Any, ...]:
-    """Numbers by size, then names, in which numbers count by size too: digits-9, digits-10."""
-    if isinstance(each, int):
-        return (0, each)
-    words = re.split(r"(\d+)", each)
-    return (1, [(0, int(w), w) if i % 2 else (1, 0, w) for i, w in enumerate(words)])
+    return tuple(sorted(ids, key=place_of))

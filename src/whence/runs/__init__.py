@@ -13,7 +13,7 @@ from whence.runs._prototype_choices import prior_choices
 from whence.runs._prototype_memory import PrototypeMemory
 from whence.runs._prototype_words import PRIOR_WEIGHTS
 from whence.runs._question import Question, ask, find_class
-from whence.runs._study import Study, ask_study
+from whence.runs._study import Study, ask_study, read_shard
 from whence.runs._study_files import evaluate_study, table_rows, write_evaluation
 from whence.runs._subjects import Subject, find_subjects
 from whence.runs._text import TextQuestion, ask_texts, explain_texts
@@ -54,6 +54,7 @@ __all__ = [
     "find_subjects",
     "find_texts",
     "prior_choices",
+    "read_shard",
     "readme_picture",
     "table_rows",
     "training_patterns",

@@ -124,6 +124,14 @@ def distinct(labels: Sequence[str]) -> list[str]:
     return found
 
 
+def check_shard(shard: tuple[int, int]) -> None:
+    """Refuse a share that is none."""
+    if len(shard) != 2 or not 0 <= shard[0] < shard[1]:
+        raise InvalidInput(
+            f"shard must be (i, n) with i from 0 to n - 1, got {shard}. The first of two is (0, 2)."
+        )
+
+
 def described(value: Any) -> Any:
     """A knob as plain text that is the same in every process, with a hash of tensors in it."""
     if isinstance(value, (str, int, float, bool, type(None))):

@@ -46,16 +46,16 @@ class Budget:
 
     def line(self, samples: int | None, methods: int, metrics: int) -> str:
         """The budget in words."""
-        table = f"{_count(methods, 'method')} x {_count(metrics, 'metric')}"
+        table = f"{counted(methods, 'method')} x {counted(metrics, 'metric')}"
         times = 1 if samples is None else samples
         what = (
             f"{large(times * self.forwards)} forward passes and "
-            f"{_count(times * self.explanations, 'explanation')}, "
+            f"{counted(times * self.explanations, 'explanation')}, "
             f"about {duration(times * self.seconds)}"
         )
         if samples is None:
             return f"{table}, for each sample: {what}"
-        return f"{_count(samples, 'sample')} x {table}: {what}"
+        return f"{counted(samples, 'sample')} x {table}: {what}"
 
 
 def budget_of(
@@ -152,9 +152,10 @@ def duration(seconds: float) -> str:
     """A time in the unit people would say it in."""
     for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= 0.95 * size:
-            return _count(round(seconds / size), name)
-    return _count(round(seconds), "second") if seconds >= 1 else "a second"
+            return counted(round(seconds / size), name)
+    return counted(round(seconds), "second") if seconds >= 1 else "a second"
 
 
-def _count(number: int, word: str) -> str:
+def counted(number: int, word: str) -> str:
+    """A number of things, in words."""
     return f"{large(number)} {word}" + ("" if number == 1 else "s")

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from whence.metrics import Tally
 
 QUESTION, PARTS = "question.json", "parts"
 _TEXT = "about"  # the JSON text beside the arrays
+# What numpy raises at archives that are cut off or damaged, as by a copy that was interrupted.
+_BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -48,27 +52,40 @@ class Store:
         return store
 
     def read(self) -> tuple[Tally, dict[int | str, str]]:
-        """What is finished, and the digest of each of its samples."""
+        """What is finished, and the digest of each of its samples, empty where all failed."""
         tally, digests = Tally(), {}
         for path in sorted((self.folder / PARTS).glob("*.npz")):
             try:
-                with np.load(path, allow_pickle=False) as archive:
+                # Opened here: of a damaged archive, numpy leaves its own file open.
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                     arrays = {key: archive[key] for key in archive.files if key != _TEXT}
                     about = json.loads(bytes(archive[_TEXT]).decode())
-            except (OSError, ValueError, KeyError) as error:
+            except _BROKEN as error:
                 raise InvalidInput(
                     f"{path} cannot be read ({error}). Delete it; its samples are measured again."
                 ) from error
-            tally.add(Tally.from_state(arrays, about["tally"]))
-            digests.update(zip(about["ids"], about["digests"], strict=True))
+            # Not `add`: shards that run at the same time by other batches may do a sample twice.
+            tally.fill(Tally.from_state(arrays, about["tally"]))
+            for name, digest in zip(about["ids"], about["digests"], strict=True):
+                digests[name] = digest or digests.get(name, "")
         return tally, digests
 
-    def write(self, tally: Tally, ids: Sequence[int | str], digests: Sequence[str]) -> Path:
-        """Keep a finished batch."""
+    def write(
+        self,
+        tally: Tally,
+        ids: Sequence[int | str],
+        digests: Sequence[str],
+        pairs: Iterable[tuple[str, str]],
+    ) -> Path:
+        """Keep a finished batch, which holds numbers by these pairs (method, metric).
+
+        Nothing that was kept before is lost: files are named for what they hold, and where one
+        says that a sample failed and another has its number, `read` takes the number.
+        """
         arrays, text = tally.state()
         about = json.dumps({"tally": text, "ids": list(ids), "digests": list(digests)})
         arrays[_TEXT] = np.frombuffer(about.encode(), dtype=np.uint8)
-        name = hashlib.blake2b(repr(list(ids)).encode(), digest_size=8).hexdigest()
+        name = hashlib.blake2b(repr([list(ids), sorted(pairs)]).encode(), digest_size=8).hexdigest()
         path = self.folder / PARTS / f"{name}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
 

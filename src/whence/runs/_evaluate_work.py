@@ -1,6 +1,6 @@
 """Measuring one batch: what fails is tried again on halves, until the failing sample is alone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from whence.errors import InvalidInput, WhenceError
 from whence.metrics import Batch, Case, Failure, Metric, Scores, Tally
 from whence.runs._evaluate_ask import Asked
-from whence.runs._evaluate_data import Part
-
-_LONGEST = 500  # characters of an error
+from whence.runs._evaluate_part import Part
+from whence.runs._reason import reason
 
 
 @dataclass(eq=False)
@@ -32,6 +31,8 @@ class Group:
     def batch(self) -> Batch:
         """The samples, with the target fixed on them."""
         if self._batch is None:
+            if self.part.errors:
+                raise InvalidInput(self.part.errors[0])
             target = self.part.target
             whole = isinstance(target, Tensor) and not target.is_floating_point()
             if whole and bool((target < 0).any()):
@@ -71,12 +72,25 @@ class Group:
 
 
 def measure(
-    group: Group, explainers: Sequence[Asked], metrics: Mapping[str, Metric], tally: Tally
+    group: Group,
+    explainers: Sequence[Asked],
+    metrics: Mapping[str, Metric],
+    tally: Tally,
+    owed: Set[tuple[str, str]] | None = None,
 ) -> None:
-    """Explain the samples by every explainer, and measure every explanation by every metric."""
+    """Explain the samples by every explainer, and measure every explanation by every metric.
+
+    owed: the pairs (explainer's label, metric) that are wanted, by default all of them.
+    """
     for asked in explainers:
-        _explain(group, asked, metrics, tally)
-        group.forget(asked)
+        wanted = {
+            name: metric
+            for name, metric in metrics.items()
+            if owed is None or (asked.label, name) in owed
+        }
+        if wanted:
+            _explain(group, asked, wanted, tally)
+            group.forget(asked)
 
 
 def _explain(group: Group, asked: Asked, metrics: Mapping[str, Metric], tally: Tally) -> None:
@@ -123,15 +137,7 @@ def _fail(
     nothing = Scores(torch.full((len(group),), torch.nan, dtype=torch.float64))
     tally.update(nothing, group.part.ids, method=asked.label, metric=name)
     for each in group.part.ids:
-        tally.fail(Failure(asked.label, name if explained else "", each, in_words(error)))
-
-
-def in_words(error: Exception) -> str:
-    """An error as a line of text: those raised on purpose speak for themselves."""
-    text = " ".join(str(error).split())
-    if not isinstance(error, WhenceError):
-        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
+        tally.fail(Failure(asked.label, name if explained else "", each, reason(error)))
 
 
 def maker(

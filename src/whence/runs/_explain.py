@@ -14,8 +14,15 @@ from torch import Tensor
 from whence import viz
 from whence._explanation import Explanation
 from whence.errors import NotConserved, WhenceError
-from whence.runs._identified import flow_record, identified, ledger_option, ledger_sums
+from whence.runs._identified import (
+    check_same_model,
+    flow_record,
+    identified,
+    ledger_option,
+    ledger_sums,
+)
 from whence.runs._question import Asked, Question, in_words
+from whence.runs._reason import reason
 from whence.runs._subjects import Subject
 from whence.zoo import Model
 
@@ -28,7 +35,7 @@ class Answer:
 
     records: one dictionary for each method, as in its .json file. maps: relevance as the net sees
     a picture, (height, width), one for each method; none for texts. new: how many methods were
-    run just now. error: what went wrong instead.
+    run just now. error: what went wrong instead; cause: the exception, where one was raised.
     """
 
     name: str
@@ -37,6 +44,7 @@ class Answer:
     maps: tuple[np.ndarray, ...] = ()
     new: int = 0
     error: str | None = None
+    cause: Exception | None = None
 
 
 def explain_pictures(
@@ -47,14 +55,27 @@ def explain_pictures(
     Each picture gets a folder with, for each method, METHOD.png (the map in the picture's own
     pixels), METHOD.npz (the numbers) and METHOD.json (scores, sums, ledger); overview.png shows the
     methods side by side. What is there already, for the same question and picture, is not done
-    again unless `again`. A picture that fails does not stop the others.
+    again unless `again`; if the model's weights have changed since, it is an error before any work.
+    A picture that fails does not stop the others, and is tried again the next time.
     """
-    for subject in subjects:
-        folder = Path(out) / subject.name
-        try:
-            yield _explain(subject, question, folder, again)
-        except WhenceError as error:
-            yield Answer(subject.name, folder, error=str(error))
+    folders = [Path(out) / subject.name for subject in subjects]
+    if not again:
+        check_same_model(question.net, question.known, folders)
+    return (
+        answered(folder, lambda one=one, folder=folder: _explain(one, question, folder, again))
+        for one, folder in zip(subjects, folders, strict=True)
+    )
+
+
+def answered(folder: Path, explain: Callable[[], Answer]) -> Answer:
+    """The answer, or what went wrong with this one: the others are explained all the same."""
+    try:
+        return explain()
+    except OSError:  # of the folder that is written to, and so of all
+        raise
+    except Exception as error:
+        told = str(error) if isinstance(error, WhenceError) else reason(error)
+        return Answer(folder.name, folder, error=told, cause=error)
 
 
 def _explain(subject: Subject, question: Question, folder: Path, again: bool) -> Answer:

@@ -86,6 +86,17 @@ def read_spec(text: str, kind: str) -> Spec:
     return name, found
 
 
+def read_shard(text: str) -> tuple[int, int]:
+    """I/N, the I-th of N shares counted from 0, as `evaluate` takes it."""
+    first, _, count = (each.strip() for each in text.partition("/"))
+    if not (first.isdecimal() and count.isdecimal() and int(first) < int(count)):
+        raise InvalidInput(
+            f"A shard is I/N with I from 0 to N - 1, got {text!r}. The first of two is 0/2, the "
+            "second 1/2."
+        )
+    return int(first), int(count)
+
+
 def _metric(text: str) -> Metric:
     name, knobs = read_spec(text, "metric")
     try:

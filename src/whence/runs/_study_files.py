@@ -24,6 +24,7 @@ def evaluate_study(
     *,
     limit: int | None = None,
     batch_size: int | None = None,
+    shard: tuple[int, int] = (0, 1),
     seed: int = 0,
     progress: bool = True,
     say: Callable[[str], None] | None = None,
@@ -31,7 +32,8 @@ def evaluate_study(
     """Do what was asked, and write what was found below `out`; the files that were written.
 
     Finished batches are kept there as they come, so that the same question goes on where it was
-    interrupted. The files for people and programs are written from whatever is finished.
+    interrupted, and with every shard in the same folder it makes the whole. The files for people
+    and programs are written from whatever is finished; there are none where nothing is.
     """
     told: list[str] = []
 
@@ -49,10 +51,14 @@ def evaluate_study(
         limit=limit,
         batch_size=batch_size,
         out=out,
+        shard=shard,
         seed=seed,
         progress=progress,
         say=tell,
     )
+    if not found.ids:
+        tell("There are fewer batches than shards, and none for this one.")
+        return found, []
     if not told and say is not None:
         say("All of it was measured before; the files are written anew.")
     return found, write_evaluation(found, Path(out))

@@ -90,5 +90,8 @@ def _item(dataset: Dataset, index: int) -> Subject:
 
 
 def _stamp(path: Path) -> str:
-    facts = path.stat()
+    try:
+        facts = path.stat()
+    except OSError as error:  # told of where the picture is read, so that it stops no other
+        return f"{path.absolute()}, {error.strerror}"
     return f"{path.resolve()}, {facts.st_size} bytes of {facts.st_mtime_ns}"

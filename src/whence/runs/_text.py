@@ -12,10 +12,16 @@ from torch import Tensor
 from whence import viz, zoo
 from whence._explanation import named
 from whence._text_explanation import TextExplanation
-from whence.errors import InvalidInput, WhenceError
+from whence.errors import InvalidInput
 from whence.explainers import explain
-from whence.runs._explain import Answer, _conserves, _file, _is_done, _safely, _stamp
-from whence.runs._identified import flow_record, identified, ledger_option, ledger_sums
+from whence.runs._explain import Answer, _conserves, _file, _is_done, _safely, _stamp, answered
+from whence.runs._identified import (
+    check_same_model,
+    flow_record,
+    identified,
+    ledger_option,
+    ledger_sums,
+)
 from whence.runs._question import Asked, asked_methods, find_class, in_words
 from whence.runs._text_subjects import TextSubject
 from whence.targets import Contrast, Highest, Logit, Span, Target, Token
@@ -107,21 +113,22 @@ def explain_texts(
     """Explain each text, write what was found below `out`, and yield it.
 
     Each text gets a folder with METHOD.html, METHOD.png and METHOD.json. What is there already,
-    for the same question and text, is not done again unless `again`. A text that fails, or a line
-    that could not be read, does not stop the others.
+    for the same question and text, is not done again unless `again`; if the model's weights have
+    changed since, it is an error before any work. A text that fails, or a line that could not be
+    read, does not stop the others.
     """
-    for subject in subjects:
-        folder = Path(out) / subject.name
-        if subject.error is not None:
-            yield Answer(subject.name, folder, error=subject.error)
-            continue
-        try:
-            yield _explain(subject, question, folder, again)
-        except WhenceError as error:
-            yield Answer(subject.name, folder, error=str(error))
+    folders = [Path(out) / subject.name for subject in subjects]
+    if not again:
+        check_same_model(question.net, question.known, folders)
+    return (
+        answered(folder, lambda one=one, folder=folder: _explain(one, question, folder, again))
+        for one, folder in zip(subjects, folders, strict=True)
+    )
 
 
 def _explain(subject: TextSubject, question: TextQuestion, folder: Path, again: bool) -> Answer:
+    if subject.error is not None:
+        return Answer(subject.name, folder, error=subject.error)
     new = 0
     for asked in question.asked:
         stamp = _stamped(subject, question, asked)

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from whence.errors import InvalidInput
 from whence.metrics import Metric, Tally
 from whence.runs import Evaluation
 from whence.runs._evaluate_ask import Asked
-from whence.runs._evaluate_data import Part, samples_of
+from whence.runs._evaluate_data import samples_of
+from whence.runs._evaluate_part import Part
 from whence.runs._evaluate_work import Group, maker, measure
 from whence.serve._compare_schemas import ComparedSample
 from whence.serve._explaining import frame_of
@@ -102,7 +104,10 @@ class Comparison:
         rows = range(self.done, self.done + count)
         held = subset(self.data, rows)
         samples = samples_of(held, self.net, target=self.target, batch_size=count)
-        return next(iter(samples.batches())).load()
+        parts = next(iter(samples.batches())).load()
+        if parts[-1].errors:
+            raise InvalidInput(parts[-1].errors[0])
+        return parts[0]
 
     def _compared(
         self, group: Group, maps: dict[str, Tensor | None], shown: int

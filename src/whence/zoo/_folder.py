@@ -64,7 +64,9 @@ def _is_class(entry: Path) -> bool:
 def pictures_in(place: Path) -> list[Path]:
     """The picture files below a folder, in alphabetical order; nothing in hidden folders."""
     endings = Image.registered_extensions()
-    found = (each for each in place.rglob("*") if each.suffix.lower() in endings)
+    found = (
+        each for each in place.rglob("*") if each.suffix.lower() in endings and not each.is_dir()
+    )
     return sorted(each for each in found if not _is_hidden(each.relative_to(place)))
 
 

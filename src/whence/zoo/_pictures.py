@@ -1,15 +1,22 @@
 """Reading one picture from a file."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from whence.errors import InvalidInput, NotAvailable
 
 _GREY = ("1", "L", "LA")
+# What Pillow's readers raise at broken files, beside their own errors, which are an OSError.
+_BROKEN = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, OverflowError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
 
 
 def load_image(path: str | Path) -> Image.Image:
@@ -23,13 +30,13 @@ def load_image(path: str | Path) -> Image.Image:
     (640, 480)
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise NotAvailable(f"there is no picture {path}. Check the path.")
     try:
+        if not path.is_file():
+            raise NotAvailable(f"there is no picture {path}. Check the path.")
         with Image.open(path) as file:
             image = ImageOps.exif_transpose(file)
             return _opaque(image)
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    except _BROKEN as error:
         raise InvalidInput(f"{path} must be a picture that Pillow reads, got: {error}.") from error
 
 

@@ -1,12 +1,9 @@
 """The row of one operation in the ledger: opened before its rule runs, balanced after it."""
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from whence._numerics import dot, streamed
+from whence._numerics import dot
 from whence.engine._adjoints import known
 from whence.engine._ledger import Ledger, Row
 from whence.engine._message import Message
@@ -97,7 +94,7 @@ def _factors(value: Value, message: Message) -> tuple[Tensor, Tensor | None]:
 def _total(value: Value, message: Message) -> Tensor:
     """The sum of R, for each sample."""
     c, a = _factors(value, message)
-    return c if a is None else _summed(_product, c, a)
+    return c if a is None else _summed(c, a)
 
 
 def _size(value: Value, message: Message, *, part: bool = False) -> Tensor:
@@ -109,23 +106,14 @@ def _size(value: Value, message: Message, *, part: bool = False) -> Tensor:
         c, a = (each.reshape(len(each), -1) for each in (c, a))
         some = min(c.shape[1] // 8, max(1, _PART // len(c)))
         c, a = c[:, :some], a[:, :some]
-    return _summed(_absolute_product, c, a)
+    return _summed(c.abs(), a.abs())
 
 
-def _summed(function: Callable[..., Any], c: Tensor, a: Tensor) -> Tensor:
-    """Sums over the elements; where c = 0 there is no relevance, even of a masked a = -inf."""
-    total = streamed(function, c, a)[1]
-    if total.isfinite().all():
-        return total
-    return streamed(function, c, torch.where(c == 0, 0, a))[1]
-
-
-def _product(c: Tensor, a: Tensor, out: None) -> tuple[None, Tensor]:
-    return None, dot(c, a)
-
-
-def _absolute_product(c: Tensor, a: Tensor, out: None) -> tuple[None, Tensor]:
-    return None, dot(c.abs(), a.abs())
+def _summed(c: Tensor, a: Tensor) -> Tensor:
+    """The sum of c a for each sample; where c = 0 there is no relevance, even of a = -inf."""
+    c, a = (each.reshape(len(each) if each.dim() else 1, -1) for each in (c, a))
+    total = dot(c, a)
+    return total if total.isfinite().all() else dot(c, torch.where(c == 0, 0, a))
 
 
 def _precision(op: Op) -> torch.dtype:

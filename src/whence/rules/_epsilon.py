@@ -166,7 +166,7 @@ def _signed(
     s = torch.mul(part, size, out=out)
     if not booking:
         return (s,)
-    absorbed = _per_row(eps, c) * _into(torch.mul, z, part).sum(1)
+    absorbed = _per_row(eps, c) * dot(part, z)
     arrived = (dot(c, z),) if counting else ()
     return s, s.sum(1), absorbed, *arrived
 

@@ -6,6 +6,7 @@ that temporaries stay in the processor's cache. Everything passes without it (`w
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -58,11 +59,14 @@ def _piece(x: Tensor, y: Tensor) -> int:
     large = alike and x.numel() >= _LARGE and x.is_contiguous() and y.is_contiguous()
     if not large or _plain[0] or torch.is_grad_enabled() or x.device.type != "cpu":
         return 0
-    length = x.shape[1]
-    power_of_two = min(length & -length, _PIECE)
-    if length <= _PIECE:
-        return length
-    return power_of_two if power_of_two >= _SHORT else 0
+    return _divisor(x.shape[1])
+
+
+@cache
+def _divisor(length: int) -> int:
+    """The largest divisor that makes pieces of a good length, or 0."""
+    good = range(min(length, _PIECE), min(length, _SHORT) - 1, -1)
+    return next((each for each in good if length % each == 0), 0)
 
 
 def one_signed(t: Tensor) -> bool:
@@ -72,7 +76,7 @@ def one_signed(t: Tensor) -> bool:
     """
     if _plain[0] or t.device.type != "cpu" or t.numel() == 0:
         return False
-    low, high = (float(each) for each in t.aminmax())
+    low, high = (float(each) for each in t.detach().aminmax())
     return low > 0 or high < 0
 
 

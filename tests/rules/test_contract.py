@@ -88,7 +88,11 @@ def test_the_plain_branches_keep_it_without_the_fast_path(rule: Rule, monkeypatc
     check_rule(rule)
 
 
-@pytest.mark.parametrize("rule", [Epsilon(), AlphaBeta(2.0, 1.0)], ids=repr)
+@pytest.mark.parametrize(
+    "rule",
+    [Epsilon(), AlphaBeta(2.0, 1.0), ZPlus(), ZPlus("zero"), Gamma(), ZBox(-3.0, 3.0), Flat()],
+    ids=repr,
+)
 def test_rules_keep_it_in_float32(rule: Rule) -> None:
     check_rule(rule, dtype=torch.float32)
 

@@ -151,6 +151,10 @@ class Linear(Node):
             return self._map.transpose(s, self._raw, shape) * self._map.per_input(self._scale)
         return self._map.transpose(s * self._map.per_output(self._scale), self._raw, shape)
 
+    def transposes(self, s: Tensor, *weights: Tensor) -> list[Tensor]:
+        """W^T s for several weights of the same shape."""
+        return self._map.transposes(s, list(weights), self.op.inputs[0].shape)
+
     def count(self) -> Tensor:
         """How many inputs each output reads: 1^T 1 with the map's own connections."""
         return self.respond(torch.ones_like(self._raw))

@@ -12,6 +12,8 @@ from torch import Tensor
 from whence.engine._adjoints import general_vjp, restrict
 from whence.engine._tape import Op, Slot
 
+_LANES = 16  # numbers that a processor works on at once
+
 
 class Map(ABC):
     """How one family applies weights; `diagonal` says whether scales can stay beside W."""
@@ -40,6 +42,10 @@ class Map(ABC):
     @abstractmethod
     def transpose(self, s: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
         """W^T s, in the input's shape."""
+
+    def transposes(self, s: Tensor, weights: list[Tensor], shape: torch.Size) -> list[Tensor]:
+        """W^T s for several weights."""
+        return [self.transpose(s, weight, shape) for weight in weights]
 
     def spread(self, s: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
         return self.transpose(s, torch.ones_like(weight), shape)
@@ -141,6 +147,14 @@ class _Conv(Joinable):
             self.transposed, self.output_padding, self.groups, [True, False, False],
         )  # fmt: skip
         return given if self.batched else given[0]
+
+    def transposes(self, s: Tensor, weights: list[Tensor], shape: torch.Size) -> list[Tensor]:
+        count, channels = len(weights), weights[0].shape[1]
+        if count * channels > _LANES or self.groups > 1 or not self.batched or self.transposed:
+            return super().transposes(s, weights, shape)
+        # Fast path: few input channels are filled up to a vector's length, so more cost nothing.
+        stacked = torch.Size((shape[0], count * channels, *shape[2:]))
+        return list(self.transpose(s, torch.cat(weights, 1), stacked).split(channels, 1))
 
     def spread(self, s: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
         if self.groups > 1 or not self.batched:

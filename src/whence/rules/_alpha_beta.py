@@ -76,13 +76,13 @@ class ZPlus(Rule):
 
 def send_sides(linear: Linear, alpha: float, beta: float, policy: str) -> list[Message | None]:
     """The common body of these rules: s+ = alpha R / z+, s- = -beta R / z-, and back."""
-    sides = Sides(linear, biased=policy != "zero")
+    sides = Sides(linear, biased=policy != "zero", read="both" if beta else "plus")
     s_minus = None
     s_plus = _by_ratio(linear, sides, alpha) if not beta else None
     if s_plus is None:
-        s_plus = _share(linear, sides.plus, alpha, never_empty=sides.never_empty)
+        s_plus = share(linear, sides.plus, alpha, never_empty=sides.never_empty)
     if beta:
-        s_minus = _share(linear, sides.minus, -beta, never_empty=sides.solid)
+        s_minus = share(linear, sides.minus, -beta, never_empty=sides.solid)
     sent = Message(sides.back(s_plus, s_minus), fresh=True)
     for s, bias in ((s_plus, sides.high), (s_minus, sides.low)):
         if s is None or bias is None:
@@ -134,7 +134,7 @@ def _ratio(z: Tensor, plus: Tensor, part: float, never_empty: bool) -> _Ratio:
     return _Ratio(_divided(z, plus, part, None).masked_fill_(empty, 0), torch.where(empty, z, 0))
 
 
-def _share(linear: Linear, side: Tensor, part: float, *, never_empty: bool) -> Tensor:
+def share(linear: Linear, side: Tensor, part: float = 1.0, *, never_empty: bool = False) -> Tensor:
     """part R / side; what meets an empty side is booked as dropped."""
     if linear.pair is None:
         R = part * linear.relevance()

@@ -6,9 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from whence._numerics import divide
 from whence.engine import Linear, Message, Node
 from whence.errors import InvalidInput
+from whence.rules._alpha_beta import share
 from whence.rules._rule import Rule, linear_of
 
 
@@ -55,16 +55,12 @@ class ZBox(Rule):
             box = linear.apply(low, linear.positive) + linear.apply(high, linear.negative)
         else:
             box = corner[1]
-        R = linear.relevance()
-        total = _unbiased(linear, R, box) - box
-        s = divide(R, total)
-        if linear.booking:
-            linear.book(dropped=R * (total == 0))
-        R_in = x * linear.transpose(s)
+        s = share(linear, _total(linear, box))
         if corner is not None:
-            return [Message(R=R_in - linear.transpose(s, corner[0]))]
-        R_in = R_in - low * linear.transpose(s, linear.positive)
-        return [Message(R=R_in - high * linear.transpose(s, linear.negative))]
+            plain, from_corner = linear.transposes(s, linear.weight, corner[0])
+            return [Message(R=x * plain - from_corner)]
+        plain, plus, minus = linear.transposes(s, linear.weight, linear.positive, linear.negative)
+        return [Message(R=x * plain - low * plus - high * minus)]
 
     def _corner(self, linear: Linear) -> tuple[Tensor, Tensor] | None:
         """Fast path for one bound for each channel: the weights V = l W+ + h W- and their response
@@ -110,14 +106,23 @@ def _for_channels(bound: Tensor, x: Tensor) -> bool:
     return bound.numel() == 1 or (x.dim() > 2 and bound.shape[-len(channels) :] == channels)
 
 
-def _unbiased(linear: Linear, R: Tensor, box: Tensor) -> Tensor:
-    """W x: from the recorded output if that keeps enough digits wherever relevance arrives."""
-    if linear.bias is None or linear.context.frozen or linear.context.graph:
-        return linear.plain
-    z = linear.z
+def _total(linear: Linear, box: Tensor) -> Tensor:
+    """W x - box: from the recorded output if that keeps enough digits wherever relevance arrives.
+
+    They are kept where |z| + |b| <= limit |total|, and surely if |b + box| + |b| is at most
+    (limit - 1) |total|, which needs the smallest total of the batch only.
+    """
+    bias = linear.bias
+    if bias is None or linear.context.frozen or linear.context.graph:
+        return linear.plain - box
+    z, shift = linear.z, bias + box
+    total = z - shift
     limit = 30 if z.dtype == torch.float32 else 1e4
-    enough = (z.abs() + linear.bias.abs()) <= limit * (z - linear.bias - box).abs()
-    return z - linear.bias if bool((enough | (R == 0)).all()) else linear.plain
+    least = total.abs().amin(0) if len(total) else total
+    if bool((shift.abs() + bias.abs() <= (limit - 1) * least).all()):
+        return total
+    enough = z.abs() + bias.abs() <= limit * total.abs()
+    return total if bool((enough | (linear.relevance() == 0)).all()) else linear.plain - box
 
 
 def _check_inside(linear: Linear, x: Tensor, low: Tensor, high: Tensor) -> None:

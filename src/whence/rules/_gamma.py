@@ -39,7 +39,7 @@ class Gamma(Rule):
 
     def send(self, node: Node) -> list[Message | None]:
         linear = linear_of(node, self)
-        sides = Sides(linear, biased=self.bias != "zero")
+        sides = Sides(linear, biased=self.bias != "zero", read="own")
         if linear.nonnegative and linear.behind_relu:
             return self._behind_relu(linear, sides)
         if linear.nonnegative and linear.pair is not None and sides.exact:

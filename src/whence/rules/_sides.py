@@ -6,7 +6,7 @@
 Where a >= 0 half of the terms vanish and are not computed.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -16,11 +16,16 @@ from whence.engine import Linear
 
 
 class Sides:
-    """z+ and z- of one linear operation, with the bias on the side of its sign if asked for."""
+    """z+ and z- of one linear operation, with the bias on the side of its sign if asked for.
 
-    def __init__(self, linear: Linear, *, biased: bool) -> None:
+    `read` says whose digits count: "both" sides', "plus" for z+ alone, or for each output the side
+    of its "own" sign.
+    """
+
+    def __init__(self, linear: Linear, *, biased: bool, read: str = "both") -> None:
         self.linear = linear
         self.biased = biased and linear.bias is not None
+        self.read = read
 
     @property
     def exact(self) -> bool:
@@ -35,7 +40,7 @@ class Sides:
     @property
     def solid(self) -> bool:
         """Whether both sides are known to be there wherever relevance arrives."""
-        return "_both" in self.__dict__ and self._both is not None
+        return self.read == "both" and "_both" in self.__dict__ and self._both is not None
 
     @cached_property
     def high(self) -> Tensor | None:
@@ -87,7 +92,8 @@ class Sides:
     def _minus(self) -> Tensor:
         linear = self.linear
         if self._both is not None:
-            return self._both[1]
+            plus, minus = self._both
+            return self._z - plus if minus is None else minus
         if linear.nonnegative:
             return linear.apply(linear.a, linear.negative, self.low)
         return self._apply(linear.negative, linear.positive, self.low)
@@ -110,46 +116,53 @@ class Sides:
     # -- fast path: replaces the four products above by two, and passes the same tests without ----
 
     @cached_property
-    def _both(self) -> tuple[Tensor, Tensor] | None:
-        """Both sides from the recorded output, where enough digits remain, else None.
+    def _both(self) -> tuple[Tensor, Tensor | None] | None:
+        """z+, and z- if it came with it, from the recorded output where enough digits remain.
 
         With u = |W| |a| + |b|: z+ = (z + u) / 2 and z- = (z - u) / 2. The difference loses digits
-        on outputs with nearly one side only, so it must be at least 1 % of u + |b| (a millionth in
-        float64) wherever relevance arrives. Never while freezing: it reads a value back.
+        on outputs with nearly the other side only, so what is read must be at least 1 % of u + |b|
+        (a millionth in float64) wherever relevance arrives. Never while freezing: it reads a value
+        back.
         """
         linear, op = self.linear, self.linear.op
         if linear.context.frozen or linear.context.graph or not FAST:
             return None
         if op.outputs[0].data is None and not linear.behind_relu:
             return None
-        bias = linear.bias
         pair = linear.pair
         if linear.nonnegative and self.exact and pair is not None:
             minus, thin = streamed(_other_side, pair[1], self.plus, write=True)
             return (self.plus, minus) if float(thin.sum()) == 0 else None
-        z = linear.z if self.exact or bias is None else linear.z - bias
+        bias, z = linear.bias, self._z
         if linear.nonnegative:
-            plus = self.plus
+            u = 2 * self.plus - z
         else:
             size = None if bias is None or not self.biased else bias.abs()
             u = linear.apply(linear.a.abs(), linear.absolute, size)
-            plus = (z + u) / 2
-        minus = z - plus
-        R = linear.relevance()
-        size = plus - minus if self.exact or bias is None else plus - minus + bias.abs()
-        least = torch.where(R == 0, 1.0, torch.minimum(plus, -minus) / size)
-        return (plus, minus) if float(least.amin()) >= _limit(z) else None
+        over = z.new_zeros(()) if self.exact or bias is None else 2 * _limit(z) * bias.abs()
+        plus, thin = streamed(partial(_half, self.read, over.amax()), z, u, write=True)
+        if float(thin.sum()) == 0:
+            return plus, None
+        few = _thin(self.read, z, u) + over > 0
+        return None if bool((few & (linear.relevance() != 0)).any()) else (plus, None)
+
+    @cached_property
+    def _z(self) -> Tensor:
+        """The recorded output, less a bias that neither side holds."""
+        bias = self.linear.bias
+        return self.linear.z if self.exact or bias is None else self.linear.z - bias
 
     def _back_fast(self, s_plus: Tensor | None, s_minus: Tensor | None) -> Tensor:
         linear = self.linear
-        if s_plus is None or s_minus is None:
-            s = s_plus if s_plus is not None else s_minus
-            assert s is not None
-            difference = linear.transpose(s if s_plus is not None else -s, linear.absolute)
-            return (linear.transpose(s) + sign(linear.a) * difference) / 2
-        total = linear.transpose(s_plus + s_minus)
-        difference = linear.transpose(s_plus - s_minus, linear.absolute)
-        return (total + sign(linear.a) * difference) / 2
+        if s_plus is not None and s_minus is not None:
+            total = linear.transpose(s_plus + s_minus)
+            difference = linear.transpose(s_plus - s_minus, linear.absolute)
+            return (total + sign(linear.a) * difference) / 2
+        s = s_plus if s_plus is not None else s_minus
+        assert s is not None
+        total, difference = linear.transposes(s, linear.weight, linear.absolute)
+        difference = sign(linear.a) * difference
+        return (total + difference if s_plus is not None else total - difference) / 2
 
 
 FAST = True  # tests set it to False to run everything on the plain branches
@@ -169,3 +182,21 @@ def _other_side(z: Tensor, plus: Tensor, out: Tensor | None) -> tuple[Tensor, Te
     limit = _limit(z)
     thin = torch.sub(z, plus, alpha=(1 - 2 * limit) / (1 - limit)).clamp_(min=0)
     return minus, dot(thin, z)
+
+
+def _half(
+    read: str, over: Tensor, z: Tensor, u: Tensor, out: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """z+ = (z + u) / 2, and a number that is zero unless an output may keep too few digits."""
+    plus = torch.add(z, u, out=out).mul_(0.5)
+    return plus, (_thin(read, z, u).amax(1) + over).clamp(min=0)
+
+
+def _thin(read: str, z: Tensor, u: Tensor) -> Tensor:
+    """Above -2 limit |b| where a side that is read keeps too few digits.
+
+    The smaller side is (u - |z|) / 2, the larger (u + |z|) / 2, z+ is (u + z) / 2; each is compared
+    with limit (u + |b|).
+    """
+    lacking = {"both": z.abs, "plus": z.neg, "own": lambda: z.abs().neg_()}[read]()
+    return lacking.sub_(u, alpha=1 - 2 * _limit(z))

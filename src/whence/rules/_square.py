@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from whence._numerics import divide
+from whence._numerics import divide, one_signed
 from whence.engine import Linear, Message, Node
 from whence.rules._rule import Rule, linear_of
 
@@ -47,7 +47,10 @@ class Flat(Rule):
 
 
 def _shares(linear: Linear, total: Tensor) -> Tensor:
+    """R / total, one total for all samples; what meets a total of zero is booked as dropped."""
     R = linear.relevance()
+    if one_signed(total):  # fast path: nothing to mask, nothing dropped
+        return R / total
     if linear.booking:
         linear.book(dropped=R * (total == 0))
     return divide(R, total)

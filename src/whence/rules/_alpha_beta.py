@@ -189,5 +189,6 @@ def _safe(t: Tensor, part: float) -> Tensor:
 def _divided(R: Tensor, t: Tensor, part: float, out: Tensor | None) -> Tensor:
     if torch.is_grad_enabled():
         return part * R / t
-    s = torch.div(R, t, out=out)
-    return s if part == 1 else s.mul_(part)
+    if part == 1:
+        return torch.div(R, t, out=out)
+    return torch.addcdiv(R.new_zeros(()), R, t, value=part, out=out)  # in one pass

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from whence._numerics import dot, sign, streamed
+from whence._numerics import sign, streamed
 from whence.engine import Linear
 
 
@@ -173,15 +173,15 @@ def _limit(z: Tensor) -> float:
 
 
 def _other_side(z: Tensor, plus: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
-    """z- = z - z+, and a sum that is zero unless an output with relevance keeps too few digits.
+    """z- = z - z+, and a number that is zero unless an output with relevance keeps too few digits.
 
-    Digits are kept where -z- >= limit (z+ - z-), which is z - z+ (1 - limit) / (1 - 2 limit) <= 0
-    here, where z >= 0 and so z+ >= -z-.
+    Digits are kept where -z- >= limit (z+ - z-), or z - z+ (1 - 2 limit) / (1 - limit) <= 0.
+    It holds where z = 0, without relevance, and where z < 0, whose larger side z- is.
     """
     minus = torch.sub(z, plus, out=out)
     limit = _limit(z)
-    thin = torch.sub(z, plus, alpha=(1 - 2 * limit) / (1 - limit)).clamp_(min=0)
-    return minus, dot(thin, z)
+    thinnest = torch.sub(z, plus, alpha=(1 - 2 * limit) / (1 - limit)).amax(1)
+    return minus, thinnest.clamp(min=0)
 
 
 def _half(

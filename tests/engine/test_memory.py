@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from laws import ZERO, rand
-from whence.composites import Composite, EpsilonPlus
+from whence.composites import Composite, EpsilonPlus, where
 from whence.explainers import LRP
+from whence.rules import ZPlus
 from whence.targets import Each
 
 
@@ -142,3 +143,13 @@ def test_values_are_freed_on_the_way_back() -> None:
 
     assert max(alive) >= 4
     assert alive[-1] <= 1
+
+
+def test_z_plus_keeps_one_set_of_modified_weights_for_each_layer() -> None:
+    explainer = LRP(_net(), Composite([(where.nature("linear"), ZPlus())]))
+    explainer.explain(
+        rand(2, 3, 6, 6), 1
+    )  # |W| for signed inputs, else W+; never W- too
+    kept = sorted(key[-1] for key in explainer._weights._made)
+
+    assert kept == ["absolute", "affine", "positive", "positive"]

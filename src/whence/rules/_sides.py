@@ -73,11 +73,11 @@ class Sides:
         """The coefficient that both sides send to the input."""
         linear = self.linear
         if linear.nonnegative:
-            return self._transposed(linear.positive, s_plus, linear.negative, s_minus)
+            return self._transposed("positive", s_plus, "negative", s_minus)
         if self._both is not None:
             return self._back_fast(s_plus, s_minus)
-        raising = self._transposed(linear.positive, s_plus, linear.negative, s_minus)
-        lowering = self._transposed(linear.negative, s_plus, linear.positive, s_minus)
+        raising = self._transposed("positive", s_plus, "negative", s_minus)
+        lowering = self._transposed("negative", s_plus, "positive", s_minus)
         return torch.where(linear.a >= 0, raising, lowering)
 
     def make_plus(self) -> Tensor:
@@ -104,11 +104,11 @@ class Sides:
         return first + linear.apply(linear.a.clamp(max=0), over_negative)
 
     def _transposed(
-        self, first: Tensor, s_first: Tensor | None, second: Tensor, s_second: Tensor | None
+        self, first: str, s_first: Tensor | None, second: str, s_second: Tensor | None
     ) -> Tensor:
         parts = [
-            self.linear.transpose(s, weight)
-            for weight, s in ((first, s_first), (second, s_second))
+            self.linear.transpose(s, getattr(self.linear, side))  # weights are made when needed
+            for side, s in ((first, s_first), (second, s_second))
             if s is not None
         ]
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]

@@ -147,9 +147,7 @@ def test_values_are_freed_on_the_way_back() -> None:
 
 def test_z_plus_keeps_one_set_of_modified_weights_for_each_layer() -> None:
     explainer = LRP(_net(), Composite([(where.nature("linear"), ZPlus())]))
-    explainer.explain(
-        rand(2, 3, 6, 6), 1
-    )  # |W| for signed inputs, else W+; never W- too
+    explainer.explain(rand(2, 3, 6, 6), 1)  # |W| for signed inputs, else W+; never W- too
     kept = sorted(key[-1] for key in explainer._weights._made)
 
     assert kept == ["absolute", "affine", "positive", "positive"]

@@ -81,7 +81,7 @@ def test_evaluate_goes_on_without_a_broken_picture(photos: Path) -> None:
 
     assert result.exit_code == 1
     assert "gini: larger is better; 2 samples" in result.output
-    assert "lrp failed on 1 sample (1.png): " in result.output
+    assert "lrp and random failed on 1 sample (1.png): " in result.output
     assert "photos/1.png must be a picture that Pillow reads" in result.output
     assert {(each["id"], each["method"]) for each in told["failures"]} == {
         ("1.png", "lrp"),

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from whence.errors import InvalidInput, NotAvailable
 from whence.metrics import Curve, Failure, Scores, Tally, mean_interval, paired_difference
-from whence.runs import Evaluation
+from whence.runs import Evaluation, failure_lines
 from whence.runs._evaluation_pages import score_table
 
 GOOD = torch.linspace(0.6, 0.9, 20).double()
@@ -111,6 +111,19 @@ def test_what_went_wrong_and_what_was_left_out_is_said_by_kind(found: Evaluation
     assert lines[-1] == "fair, flat left out 1 sample (7): a constant map"
     assert len(found.failures) == 5
     assert len(found.left_out) == 1
+
+
+def test_what_strikes_several_methods_is_one_line(found: Evaluation) -> None:
+    reasons = [Failure(each, "", "a.png", "no picture") for each in ("good", "fair")]
+    everyone = ("fair", "good", "poor", "odd")
+    reasons += [Failure(each, "", "b.png", "no picture") for each in everyone]
+    lines = failure_lines([*reasons, Failure("odd", "", "a.png", "RuntimeError: odd")])
+
+    assert lines == [
+        "good and fair failed on 1 sample (a.png): no picture",
+        "4 methods failed on 1 sample (b.png): no picture",
+        "odd failed on 1 sample (a.png): RuntimeError: odd",
+    ]
 
 
 def test_a_frame_has_a_row_for_each_sample_method_and_metric(found: Evaluation) -> None:

@@ -9,6 +9,7 @@ from whence.metrics import Failure
 
 _BETTER = {1: "larger is better", -1: "smaller is better", 0: "neither is better"}
 _SHOWN, _WIDE = 5, 100
+_NAMED = 3  # methods that fit a line
 
 
 def score_table(
@@ -37,16 +38,24 @@ def _column(cells: list[str]) -> list[str]:
 
 
 def failure_lines(failures: Sequence[Failure], what: str = "failed on") -> list[str]:
-    """Why samples have no number, a line for each kind with the samples it struck."""
-    kinds: dict[tuple[str, str, str], list[str]] = {}
+    """Why samples have no number, a line for each kind with the samples and methods it struck."""
+    struck: dict[tuple[str, str, str], list[str]] = {}
     for each in failures:
-        kinds.setdefault((each.method, each.metric, each.error), []).append(str(each.id))
+        struck.setdefault((each.metric, each.error, str(each.id)), []).append(each.method)
+    kinds: dict[tuple[str, str, str], list[str]] = {}
+    for (metric, error, name), methods in struck.items():
+        kinds.setdefault((_together(methods), metric, error), []).append(name)
     lines = []
-    for (method, metric, error), ids in islice(kinds.items(), _SHOWN):
-        where = f"{method}, {metric}" if metric else method
+    for (methods, metric, error), ids in islice(kinds.items(), _SHOWN):
+        where = f"{methods}, {metric}" if metric else methods
         samples = f"{len(ids):,} sample{'s' * (len(ids) != 1)}"
         shown = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
         lines.append(f"{where} {what} {samples} ({shown}): {error}")
     if len(kinds) > _SHOWN:
         lines.append(f"... and {len(kinds) - _SHOWN} more kinds.")
     return lines
+
+
+def _together(methods: Sequence[str]) -> str:
+    names = list(dict.fromkeys(methods))
+    return " and ".join(names) if len(names) <= _NAMED else f"{len(names)} methods"
